@@ -1,0 +1,1 @@
+"""Block-tridiagonal algebra, Newton and implicit integration; knows no chemistry."""

@@ -1,0 +1,184 @@
+"""From plants as values to the arrays of the engine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from raffinate.cascade.bank import (
+    Specification,
+    Streams,
+    Vessels,
+    bucket_size,
+    no_specification,
+)
+from raffinate.cascade.equations import Problem
+from raffinate.chemistry.elements import oxide_molar_masses
+from raffinate.chemistry.exchange import FLOOR, AcidicExchange, ExchangeParameters
+from raffinate.chemistry.system import ExtractionSystem
+from raffinate.errors import SpecificationError
+from raffinate.plant.model import Circuit, Liquor, Plant
+
+MIXER_RATIO = (1.0 / 3.0, 3.0)
+"""Organic to aqueous in a mixer outside which it does not run, [-]; internal recycle included."""
+
+
+def chemistry_of(system: ExtractionSystem) -> AcidicExchange:
+    """Return the equations of a system, a hashable value."""
+    return AcidicExchange(system.elements, cation=system.saponifying_cation)
+
+
+def parameters_of(system: ExtractionSystem) -> ExchangeParameters:
+    """Return the numbers of a system."""
+    ten = np.log(10.0)
+    return ExchangeParameters(
+        np.asarray(system.log10_extraction_constant) * ten,
+        np.float64(system.log10_saponification_constant * ten),
+    )
+
+
+def liquor_components(liquor: Liquor, elements: tuple[str, ...]) -> np.ndarray:
+    """Return a liquor as components, (component,), [mol/m³]; anion from electroneutrality."""
+    unknown = set(liquor.concentration) - set(elements)
+    if unknown:
+        raise SpecificationError(
+            f"{', '.join(sorted(unknown))} has no constant in the system.",
+            where=f"liquor {liquor.name}",
+            allowed=", ".join(elements),
+        )
+    for name, value in (*liquor.concentration.items(), ("free acid", liquor.proton)):
+        if not (np.isfinite(value) and value >= 0.0):
+            raise SpecificationError(
+                f"{name} is {value:g} mol/m³.", where=f"liquor {liquor.name}", allowed="0 or more"
+            )
+    rare_earths = np.array([max(liquor.concentration.get(e, 0.0), FLOOR) for e in elements])
+    anion = 3.0 * rare_earths.sum() + FLOOR + max(liquor.proton, FLOOR)
+    return np.array([*rare_earths, FLOOR, anion, 0.0])
+
+
+def streams_of(circuit: Circuit) -> Streams:
+    """Return the streams of a circuit."""
+    size = bucket_size(circuit.stages)
+    elements = circuit.elements
+    feeds, draws, recycle = [], [], np.zeros(size)
+    start = 0
+    for section in circuit.sections:
+        end = start + section.stages
+        recycle[start:end] = section.recycle
+        if section.aqueous is not None:
+            components = liquor_components(section.aqueous, elements)
+            feeds.append((section.aqueous.flow, components, end - 1))
+        if section.draw:
+            draws.append((section.draw_flow, start))
+        start = end
+    dimer = 0.5 * circuit.extractant_concentration
+    cation = circuit.saponification_degree * circuit.extractant_concentration
+    organic = np.array([0.0] * len(elements) + [max(cation, FLOOR), 0.0, dimer])
+    return Streams(
+        organic_flow=np.float64(circuit.organic_flow),
+        organic_inlet=organic,
+        feed_flow=np.array([feed[0] for feed in feeds]),
+        feed_concentration=np.array([feed[1] for feed in feeds]),
+        feed_stage=np.array([feed[2] for feed in feeds]),
+        draw_flow=np.array([draw[0] for draw in draws]),
+        draw_stage=np.array([draw[1] for draw in draws], dtype=np.int64),
+        recycle=recycle,
+    )
+
+
+def vessels_of(circuit: Circuit) -> Vessels:
+    """Return the holdups of a circuit; mixer phases split as the flows that meet there."""
+    size = bucket_size(circuit.stages)
+    columns = np.ones((5, size))
+    ratio = mixer_ratios(circuit)
+    start = 0
+    for section in circuit.sections:
+        part = slice(start, start + section.stages)
+        organic = section.mixer * ratio[part] / (1.0 + ratio[part])
+        columns[0, part] = section.mixer - organic
+        columns[1, part] = organic
+        columns[2, part] = section.settler_aqueous
+        columns[3, part] = section.settler_organic
+        columns[4, part] = section.efficiency
+        start += section.stages
+    return Vessels(
+        *columns,
+        active=np.arange(size) < circuit.stages,
+        last=np.int64(circuit.stages - 1),
+        tank=np.float64(circuit.organic_tank),
+    )
+
+
+def aqueous_leaving(circuit: Circuit) -> np.ndarray:
+    """Return the aqueous leaving every stage, (stage,), [m³/s]."""
+    flow, rows = 0.0, []
+    for section in reversed(circuit.sections):
+        flow += section.aqueous.flow if section.aqueous is not None else 0.0
+        rows.append(np.full(section.stages, flow))
+        flow -= section.draw_flow
+    return np.concatenate(rows[::-1])
+
+
+def mixer_ratios(circuit: Circuit) -> np.ndarray:
+    """Return organic to aqueous in every mixer, internal recycle included, (stage,), [-]."""
+    recycle = np.concatenate([np.full(s.stages, s.recycle) for s in circuit.sections])
+    return circuit.organic_flow / np.maximum(aqueous_leaving(circuit) + recycle, 1e-300)
+
+
+def check_mixer_ratios(circuit: Circuit) -> None:
+    """Raise if a mixer would be asked to disperse what does not disperse.
+
+    Raises:
+        SpecificationError: Names the section, the ratio, the range and the mend.
+    """
+    ratios, names = mixer_ratios(circuit), circuit.section_names
+    low, high = MIXER_RATIO
+    for name, ratio in zip(names, ratios, strict=True):
+        if not low <= ratio <= high:
+            section = next(s for s in circuit.sections if s.name == name)
+            raise SpecificationError(
+                f"O/A in the mixer is {ratio:.3g}.",
+                where=name,
+                allowed=f"{low:.3g} to {high:.3g}, the range in which it disperses",
+                mend=(
+                    f"Change organic_flow, now {circuit.organic_flow * 3600:.3g} m³/h, or the "
+                    f"internal recycle, now {section.recycle * 3600:.3g} m³/h."
+                ),
+            )
+
+
+def problem_of(circuit: Circuit, specification: Specification | None = None) -> Problem:
+    """Return everything the engine needs to know of a circuit."""
+    streams = streams_of(circuit)
+    flows = 1 + len(streams.feed_flow) + len(streams.draw_flow)
+    if specification is None:
+        specification = no_specification(len(circuit.elements) + 3, flows)
+    return Problem(vessels_of(circuit), streams, specification, parameters_of(circuit.system))
+
+
+def specification_of(plant: Plant, purities: dict[str, float]) -> Specification:
+    """Return purities as equations; organic (with the acid) and the draw become free."""
+    elements = plant.circuit.elements
+    oxide = np.array([*oxide_molar_masses(elements), 0.0, 0.0, 0.0])
+    stages, impurity, target = [], [], []
+    for name, purity in purities.items():
+        product = plant.product(name)
+        if not 0.0 < purity < 1.0:
+            raise SpecificationError(
+                f"purity is {purity:g}.", where=f"specification of {name}",
+                allowed="between 0 and 1, as a fraction",
+                mend="Write 0.999 for 99.9 %.",
+            )
+        stages.append(plant.stage_index(product))
+        wanted = [float(e not in product.elements) for e in elements]
+        impurity.append([*wanted, 0.0, 0.0, 0.0])
+        target.append(np.log10(1.0 - purity))
+    response = np.zeros((4, len(stages)))
+    response[[0, 2, 3], 0] = 1.0
+    response[3, 1] = 1.0
+    return Specification(
+        outlet_stage=np.array(stages, dtype=np.int64),
+        weight=np.tile(oxide, (len(stages), 1)),
+        impurity=np.array(impurity),
+        log_impurity=np.array(target),
+        response=response,
+    )

@@ -1,0 +1,326 @@
+"""Plant files: YAML at the door, values inside."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from raffinate.chemistry.elements import molar_masses
+from raffinate.chemistry.system_file import load_system
+from raffinate.errors import DataError, nearest_name
+from raffinate.plant.model import (
+    RAFFINATE,
+    STRIP_LIQUOR,
+    AnalyzerPlan,
+    Circuit,
+    LeverLimits,
+    Liquor,
+    Plant,
+    Product,
+    Section,
+)
+from raffinate.sources import Evidence, Source
+from raffinate.units import HOUR, PER_LITRE
+from raffinate.yaml_files import first_complaint, read_yaml
+
+FORMAT = "raffinate-plant/1"
+
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+NotNegative = Annotated[FiniteFloat, Field(ge=0)]
+Fraction = Annotated[FiniteFloat, Field(gt=0, lt=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class _SourceFile(_Strict):
+    title: str
+    reference: str = ""
+    evidence: Evidence = "sourced"
+    note: str = ""
+
+
+class _FeedFile(_Strict):
+    total_mol_per_L: Positive
+    mass_fraction: dict[str, NotNegative]
+    free_acid_mol_per_L: NotNegative
+    flow_m3_per_h: Positive
+    source: str
+
+
+class _OrganicFile(_Strict):
+    extractant_mol_per_L: Positive
+    saponification_degree: Annotated[FiniteFloat, Field(gt=0, lt=0.5)]
+    tank_m3: Positive
+    source: str
+
+
+class _AcidFile(_Strict):
+    hcl_mol_per_L: Positive
+    organic_to_acid_ratio: Positive
+    source: str
+
+
+class _SectionFile(_Strict):
+    name: Literal["extraction", "scrub", "strip"]
+    stages: Annotated[int, Field(ge=1, le=2000)]
+    efficiency: Annotated[FiniteFloat, Field(gt=0, le=1)]
+    mixer_m3: Positive
+    settler_organic_m3: Positive
+    settler_aqueous_m3: Positive
+    recycle_m3_per_h: NotNegative
+
+
+class _ProductFile(_Strict):
+    title: str
+    outlet: Literal["raffinate", "strip_liquor"]
+    elements: list[str]
+    purity_limit: Fraction
+    lot_t_reo: Positive
+
+
+class _NominalFile(_Strict):
+    purity: dict[str, Fraction]
+    first_extraction_ratio: Positive
+    source: str
+
+
+class _LeverFile(_Strict):
+    title: str
+    low: NotNegative
+    high: Positive
+    rate_per_h: Positive
+
+
+class _LeversFile(_Strict):
+    organic_flow: _LeverFile
+    scrub_flow: _LeverFile
+    acid_flow: _LeverFile
+
+
+class _AnalyzerFile(_Strict):
+    monitored_stages: list[Annotated[int, Field(ge=1)]]
+    count_s: Positive
+    purge_s: NotNegative
+
+
+class _PlantFile(_Strict):
+    format: Literal["raffinate-plant/1"]
+    name: str
+    title: str
+    system: str
+    sources: dict[str, _SourceFile]
+    feed: _FeedFile
+    organic: _OrganicFile
+    acid: _AcidFile
+    sections: list[_SectionFile]
+    sections_source: str
+    products: dict[str, _ProductFile]
+    nominal: _NominalFile
+    levers: _LeversFile
+    analyzer: _AnalyzerFile
+
+
+def load_plant(name_or_path: str | Path) -> Plant:
+    """Return a shipped plant, such as "ceprnd_p507", or one read from a YAML file.
+
+    Raises:
+        DataError: No such plant, or the file cannot be read as one.
+        SpecificationError: The plant cannot be run as written.
+    """
+    path = Path(name_or_path)
+    shipped = files("raffinate.data") / f"{name_or_path}.yaml"
+    if isinstance(name_or_path, str) and path.name == name_or_path and shipped.is_file():
+        return parse_plant(shipped.read_bytes(), where=f"{name_or_path}.yaml")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"cannot be read ({error.strerror}), and no shipped plant has this name.",
+            where=str(name_or_path),
+            mend=nearest_name(str(name_or_path), shipped_plants()),
+        ) from error
+    return parse_plant(content, where=str(path))
+
+
+def shipped_plants() -> tuple[str, ...]:
+    """Return the names of the plants that come with the package."""
+    begin = f"format: {FORMAT}"
+    return tuple(
+        sorted(
+            entry.name.removesuffix(".yaml")
+            for entry in files("raffinate.data").iterdir()
+            if entry.name.endswith(".yaml")
+            and entry.read_text(encoding="utf-8").lstrip().startswith(begin)
+        )
+    )
+
+
+def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
+    """Read the text of a plant file; its system is loaded by name or path.
+
+    Raises:
+        DataError: The text is no plant file; says where, what and the mend.
+    """
+    document = read_yaml(content, where, FORMAT)
+    try:
+        read = _PlantFile.model_validate(document)
+    except ValidationError as error:
+        raise first_complaint(error, where, _PlantFile) from error
+    _check_sources(read, where)
+    elements = tuple(read.feed.mass_fraction)
+    _check_sections(read, where)
+    _check_products(read, elements, where)
+    return Plant(
+        name=read.name,
+        title=read.title,
+        circuit=_circuit(read, elements, where),
+        products={
+            name: Product(
+                name=name,
+                title=entry.title,
+                outlet=entry.outlet,
+                elements=tuple(entry.elements),
+                purity_limit=entry.purity_limit,
+                lot_mass=entry.lot_t_reo * 1000.0,
+            )
+            for name, entry in read.products.items()
+        },
+        levers={
+            name: LeverLimits(
+                name=name,
+                title=entry.title,
+                low=entry.low,
+                high=entry.high,
+                rate=entry.rate_per_h / HOUR,
+            )
+            for name, entry in (
+                ("organic_flow", read.levers.organic_flow),
+                ("scrub_flow", read.levers.scrub_flow),
+                ("acid_flow", read.levers.acid_flow),
+            )
+        },
+        analyzer=AnalyzerPlan(
+            monitored_stages=tuple(stage - 1 for stage in read.analyzer.monitored_stages),
+            count_time=read.analyzer.count_s,
+            purge_time=read.analyzer.purge_s,
+        ),
+        nominal_purity=dict(read.nominal.purity),
+        sources=tuple(Source(**entry.model_dump()) for entry in read.sources.values()),
+    )
+
+
+def _circuit(read: _PlantFile, elements: tuple[str, ...], where: str) -> Circuit:
+    total = sum(read.feed.mass_fraction.values())
+    if abs(total - 1.0) > 1e-3:
+        raise DataError(
+            f"mass fractions add up to {total:.4g}.", where=f"{where}: feed.mass_fraction",
+            allowed="1 within 0.001",
+        )
+    moles = {
+        symbol: fraction / mass
+        for (symbol, fraction), mass in zip(
+            read.feed.mass_fraction.items(), molar_masses(elements), strict=True
+        )
+    }
+    scale = read.feed.total_mol_per_L * PER_LITRE / sum(moles.values())
+    feed_flow = read.feed.flow_m3_per_h / HOUR
+    feed = Liquor(
+        name="feed",
+        flow=feed_flow,
+        concentration={symbol: amount * scale for symbol, amount in moles.items()},
+        proton=read.feed.free_acid_mol_per_L * PER_LITRE,
+    )
+    extractant = read.organic.extractant_mol_per_L * PER_LITRE
+    degree = read.organic.saponification_degree
+    ratio = read.nominal.first_extraction_ratio
+    organic_flow = ratio * read.feed.total_mol_per_L * PER_LITRE * feed_flow
+    organic_flow /= degree * extractant / 3.0
+    acid_flow = organic_flow / read.acid.organic_to_acid_ratio
+    acid = Liquor(name="acid", flow=acid_flow, proton=read.acid.hcl_mol_per_L * PER_LITRE)
+    stripped = next(p for p in read.products.values() if p.outlet == STRIP_LIQUOR)
+    share = sum(moles[symbol] for symbol in stripped.elements) / sum(moles.values())
+    supplied = {"extraction": feed, "strip": acid}
+    sections = tuple(
+        Section(
+            name=entry.name,
+            stages=entry.stages,
+            aqueous=supplied.get(entry.name),
+            draw=STRIP_LIQUOR if entry.name == "strip" else "",
+            draw_flow=acid_flow * share / ratio if entry.name == "strip" else 0.0,
+            efficiency=entry.efficiency,
+            mixer=entry.mixer_m3,
+            settler_organic=entry.settler_organic_m3,
+            settler_aqueous=entry.settler_aqueous_m3,
+            recycle=entry.recycle_m3_per_h / HOUR,
+        )
+        for entry in read.sections
+    )
+    return Circuit(
+        system=load_system(read.system).subset(elements),
+        sections=sections,
+        organic_flow=organic_flow,
+        extractant_concentration=extractant,
+        saponification_degree=degree,
+        organic_tank=read.organic.tank_m3,
+    )
+
+
+def _check_sections(read: _PlantFile, where: str) -> None:
+    names = [entry.name for entry in read.sections]
+    if names != ["extraction", "scrub", "strip"]:
+        raise DataError(
+            f"the sections are {', '.join(names) or 'none'}.",
+            where=f"{where}: sections",
+            allowed="extraction, scrub, strip, in the order the organic meets them",
+        )
+    stages = sum(entry.stages for entry in read.sections)
+    for stage in read.analyzer.monitored_stages:
+        if stage > stages:
+            raise DataError(
+                f"stage {stage} is monitored.", where=f"{where}: analyzer.monitored_stages",
+                allowed=f"1 to {stages}",
+            )
+
+
+def _check_products(read: _PlantFile, elements: tuple[str, ...], where: str) -> None:
+    outlets = sorted(entry.outlet for entry in read.products.values())
+    if outlets != sorted((RAFFINATE, STRIP_LIQUOR)):
+        raise DataError(
+            f"the outlets are {', '.join(outlets) or 'none'}.", where=f"{where}: products",
+            allowed=f"one {RAFFINATE} and one {STRIP_LIQUOR}",
+            mend="A product nobody draws cannot be made.",
+        )
+    for name, entry in read.products.items():
+        for symbol in entry.elements:
+            if symbol not in elements:
+                raise DataError(
+                    f"{symbol!r} is not in the feed.", where=f"{where}: products.{name}.elements",
+                    mend=nearest_name(symbol, elements),
+                )
+    for name in read.nominal.purity:
+        if name not in read.products:
+            raise DataError(
+                f"{name!r} is no product.", where=f"{where}: nominal.purity",
+                mend=nearest_name(name, tuple(read.products)),
+            )
+
+
+def _check_sources(read: _PlantFile, where: str) -> None:
+    named = {
+        "feed.source": read.feed.source,
+        "organic.source": read.organic.source,
+        "acid.source": read.acid.source,
+        "nominal.source": read.nominal.source,
+        "sections_source": read.sections_source,
+    }
+    for place, key in named.items():
+        if key not in read.sources:
+            raise DataError(
+                f"{key!r} is not among the sources.", where=f"{where}: {place}",
+                mend=nearest_name(key, tuple(read.sources)),
+            )

@@ -1,0 +1,109 @@
+"""The door for YAML files: unique keys, one complaint at a time, the nearest known name."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from raffinate.errors import DataError, nearest_name
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML keeps the last of two equal keys in silence; a table of constants must not."""
+
+
+def _construct_unique(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    for place, (key, (position, _)) in enumerate(zip(keys, node.value, strict=True)):
+        if key in keys[:place]:
+            raise yaml.MarkedYAMLError(
+                problem=f"key {key!r} stands twice", problem_mark=position.start_mark
+            )
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_unique)
+
+
+def read_yaml(content: str | bytes, where: str, expected: str) -> dict[Any, Any]:
+    """Return the mapping a YAML file holds.
+
+    Args:
+        content: Text, or bytes in UTF-8.
+        where: Name of the file, for errors.
+        expected: Value its `format` key must have.
+
+    Raises:
+        DataError: It is no YAML mapping, or of another format.
+    """
+    try:
+        text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
+        document = yaml.load(text, Loader=_UniqueKeyLoader)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"byte {error.start} is not UTF-8 text.", where=where, mend="Save it as UTF-8."
+        ) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise DataError(f"not YAML: {problem}.", where=f"{where}{line}") from error
+    if not isinstance(document, dict):
+        raise DataError(
+            f"the file holds a {type(document).__name__}, not keys and values.",
+            where=where,
+            mend=f"Begin it with 'format: {expected}'.",
+        )
+    return document
+
+
+def first_complaint(error: ValidationError, where: str, model: type[BaseModel]) -> DataError:
+    """Return the most telling complaint of a validation as an error of ours.
+
+    A misspelt key is both unknown and missing; only the first says how to mend it.
+    """
+    complaint = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    path = [str(part) for part in complaint["loc"]]
+    place = f"{where}: {'.'.join(path)}" if path else where
+    if complaint["type"] == "extra_forbidden":
+        known = _keys_beside(path, model)
+        return DataError(
+            f"unknown key {path[-1]!r}.", where=place, mend=nearest_name(path[-1], known)
+        )
+    if complaint["type"] == "missing":
+        return DataError("the key is missing.", where=place, mend="Add it.")
+    given = complaint["input"]
+    mend = "Write 1.0e-5, not 1e-5: YAML reads the latter as text." if _is_number(given) else ""
+    return DataError(f"the value is {given!r}.", where=place, allowed=complaint["msg"], mend=mend)
+
+
+def _is_number(given: object) -> bool:
+    try:
+        float(str(given))
+    except ValueError:
+        return False
+    return isinstance(given, str)
+
+
+def _keys_beside(path: list[str], model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the keys allowed where the last part of `path` stands."""
+    here: type[BaseModel] = model
+    for part in path[:-1]:
+        if part in here.model_fields:
+            inner = _model_within(here.model_fields[part].annotation)
+            here = inner if inner is not None else here
+    return tuple(here.model_fields)
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (list, dict, tuple, Union, types.UnionType):
+        for argument in get_args(annotation):
+            found = _model_within(argument)
+            if found is not None:
+                return found
+    return None
