@@ -39,7 +39,7 @@ EMBEDDED = ((1.0 - OUTER) / 3.0, (3.0 * OUTER + 1.0) / 3.0, DIAGONAL / 3.0)
 NEWTON_TOLERANCE = 1e-10
 """Largest relative residual of an implicit stage, [-]; bounds the balance error of a trajectory."""
 
-MAX_CHORD = 9
+MAX_CHORD = 12
 """Iterations with one Jacobian before a step is given up."""
 
 AS_HELD = 1e30
@@ -244,31 +244,27 @@ def _error_norm(problem: Problem, error: Inventory, held: Inventory, tolerance: 
     return jnp.max(jnp.where(vessels.active, jnp.maximum(jnp.maximum(*parts[:2]), parts[2]), 0.0))
 
 
+@partial(jax.jit, static_argnums=0)
 def begin(
-    chemistry: StageChemistry, problem: Problem, unknowns: Unknowns, first_step: float
+    chemistry: StageChemistry, problem: Problem, unknowns: Unknowns, first_step: Array
 ) -> Motion:
-    """Return the state of an integration that starts at rest at `unknowns`."""
+    """Return the state of an integration whose vessels hold what `unknowns` say, settled."""
     blank = blank_inventory(chemistry, problem)
     held = inventory(chemistry, problem, unknowns, blank, jnp.array(0.0))
-    return begin_from(chemistry, problem, held, unknowns, first_step)
-
-
-@partial(jax.jit, static_argnums=0)
-def begin_from(
-    chemistry: StageChemistry,
-    problem: Problem,
-    held: Inventory,
-    unknowns: Unknowns,
-    first_step: float,
-) -> Motion:
-    """Return the state of an integration that starts from a given inventory."""
     rate = jnp.array(1.0 / (DIAGONAL * 60.0))
     factors = factorise_newton(chemistry, problem, unknowns, held, rate)
     zero = jnp.array(0)
     return Motion(
-        held, unknowns, jnp.asarray(first_step, dtype=jnp.float64),
-        no_crossing(chemistry, problem.streams.draw_flow.shape[0]), factors, rate,
-        zero, zero, zero, jnp.array(False),
+        held=held,
+        unknowns=unknowns,
+        step=first_step,
+        crossed=no_crossing(chemistry, problem.streams.draw_flow.shape[0]),
+        factors=factors,
+        factor_rate=rate,
+        steps=zero,
+        rejected=zero,
+        factorisations=zero,
+        failed=jnp.array(False),
     )
 
 
@@ -316,6 +312,8 @@ def integrate(
         taken = _take_step(chemistry, problem, now, step, factors, tolerance)
         good = taken.error <= 1.0
         growth = jnp.clip(0.85 / jnp.cbrt(jnp.maximum(taken.error, 1e-6)), 0.2, 4.0)
+        # A Jacobian that barely contracts at this length will not at a longer one.
+        growth = jnp.where(taken.iterations >= MAX_CHORD - 4, jnp.minimum(growth, 1.0), growth)
         shrink = jnp.where(jnp.isfinite(taken.error), growth, jnp.where(stale, 0.25, 1.0))
         slow = (taken.iterations >= MAX_CHORD - 3) | ~good
         keep = partial(jnp.where, good)
@@ -338,6 +336,7 @@ def integrate(
     return motion
 
 
+@partial(jax.jit, static_argnums=0)
 def total_held(chemistry: StageChemistry, problem: Problem, held: Inventory) -> Array:
     """Return what mixers, settlers and the organic tank hold, (component,), [mol]."""
     vessels = problem.vessels

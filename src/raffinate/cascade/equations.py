@@ -166,22 +166,24 @@ def stage_residual(
     net = net - rate * (held - base.mixer)
     through = aqueous_flow + stage.recycle + organic_flow
     fraction = organic_flow / through
+    # Short steps balance what is stored, long ones what flows; residuals are relative to both.
+    turnover = through + rate * (stage.mixer_aqueous + stage.mixer_organic)
     equilibrium = (1.0 - fraction) * here.aqueous
     equilibrium = equilibrium.at[carried].add(fraction * here.equilibrium)
     balances = chemistry.residual(
-        unknowns[:count], equilibrium + net / through, fraction, parameters
+        unknowns[:count], equilibrium + net / turnover, fraction, parameters
     )
     gathered = rate * (stage.mixer_organic * here.organic - base.mixer_organic) / organic_flow
     lag = gathered + here.organic - organic_in
     transfer = here.equilibrium - here.organic
-    scale = here.equilibrium + organic_in
+    scale = (here.equilibrium + organic_in) * (1.0 + rate * stage.mixer_organic / organic_flow)
     murphree = ((1.0 - stage.efficiency) * lag - stage.efficiency * transfer) / scale
     return jnp.concatenate([balances, murphree])
 
 
 def extractant_of(streams: Streams) -> Array:
     """Return total dimer in the organic, [mol/m³]: the scale of the organic unknowns."""
-    return streams.organic_inlet[-1]
+    return jnp.asarray(streams.organic_inlet)[-1]
 
 
 def organic_inlet(
@@ -190,7 +192,7 @@ def organic_inlet(
     """Return the organic entering stage 0, (carried,), [mol/m³]."""
     carried = jnp.array(chemistry.organic_components)
     returned = border[:elements] * extractant_of(streams)
-    return streams.organic_inlet[carried].at[:elements].set(returned)
+    return jnp.asarray(streams.organic_inlet)[carried].at[:elements].set(returned)
 
 
 def element_count(chemistry: StageChemistry) -> int:
@@ -305,7 +307,7 @@ def border_residual(
     mass = specification.weight * outlet_aqueous
     impurity = jnp.sum(mass * specification.impurity, axis=1) / jnp.sum(mass, axis=1)
     purity = jnp.log10(impurity) - specification.log_impurity
-    scale = leaving + returned + NEGLIGIBLE * extractant_of(streams)
+    scale = (leaving + returned + NEGLIGIBLE * extractant_of(streams)) * (1.0 + turnover)
     return jnp.concatenate([loop / scale, purity])
 
 

@@ -1,0 +1,145 @@
+"""Events of a simulation: what changes, how, when and for how long.
+
+Written `feed.nd_mass_fraction=0.4213@24h`: `=` sets, `+=` adds, `*=` scales; `@24h` begins,
+`@24h..72h` lasts. Flows are in m³/h, concentrations in mol/L.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from raffinate.errors import SpecificationError, nearest_name
+from raffinate.plant.model import Operation
+from raffinate.units import HOUR, PER_LITRE
+
+_PATTERN = re.compile(
+    r"^(?P<name>[A-Za-z_.]+)\s*(?P<how>\+=|\*=|=)\s*(?P<value>[^@]+?)\s*"
+    r"@\s*(?P<begin>[^.]+(?:\.\d+)?[a-z]*)\s*(?:\.\.\s*(?P<end>.+))?$"
+)
+_TIME = re.compile(r"^(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>min|s|h|d)$")
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+_FIELDS = {
+    "organic_flow": ("organic_flow", 1.0 / HOUR),
+    "acid_flow": ("acid_flow", 1.0 / HOUR),
+    "scrub_flow": ("scrub_flow", 1.0 / HOUR),
+    "feed.flow": ("feed_flow", 1.0 / HOUR),
+    "feed.reo_g_per_L": ("feed_reo", 1.0),
+    "acid.hcl_mol_per_L": ("acid_concentration", PER_LITRE),
+    "organic.saponification_degree": ("saponification_degree", 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One change of the operation.
+
+    Attributes:
+        name: What changes, as written.
+        how: "=", "+=" or "*=".
+        value: In the unit of the door for "=" and "+=".
+        begin: [s].
+        end: [s]; infinite if it lasts.
+    """
+
+    name: str
+    how: str
+    value: float
+    begin: float
+    end: float = float("inf")
+
+    def __str__(self) -> str:
+        span = f"@{self.begin / HOUR:g}h"
+        if self.end != float("inf"):
+            span += f"..{self.end / HOUR:g}h"
+        return f"{self.name}{self.how}{self.value:g}{span}"
+
+
+def event_names(elements: Sequence[str]) -> tuple[str, ...]:
+    """Return everything an event can change."""
+    fractions = [f"feed.{symbol.lower()}_mass_fraction" for symbol in elements]
+    return (*_FIELDS, *fractions)
+
+
+def parse_event(text: str, elements: Sequence[str]) -> Event:
+    """Read an event as written on the command line.
+
+    Raises:
+        SpecificationError: It is no event, or names nothing that can change.
+    """
+    match = _PATTERN.match(text.strip())
+    if match is None:
+        raise SpecificationError(
+            f"{text!r} is no event.",
+            where="--step",
+            mend="Write it as name=value@24h, name+=value@24h..72h or name*=value@24h.",
+        )
+    name = match["name"]
+    known = event_names(elements)
+    if name not in known:
+        raise SpecificationError(
+            f"{name!r} cannot be changed.", where="--step", mend=nearest_name(name, known)
+        )
+    try:
+        value = float(match["value"])
+    except ValueError:
+        raise SpecificationError(
+            f"{match['value']!r} is no number.", where=f"--step {name}"
+        ) from None
+    begin = _seconds(match["begin"], name)
+    end = float("inf") if match["end"] is None else _seconds(match["end"], name)
+    if not end > begin:
+        raise SpecificationError(
+            f"it ends at {end / HOUR:g} h and begins at {begin / HOUR:g} h.",
+            where=f"--step {name}", allowed="an end after the beginning",
+        )
+    return Event(name=name, how=match["how"], value=value, begin=begin, end=end)
+
+
+def _seconds(text: str, name: str) -> float:
+    match = _TIME.match(text.strip())
+    if match is None:
+        raise SpecificationError(
+            f"{text!r} is no time.", where=f"--step {name}", allowed="such as 90s, 30min, 24h, 3d"
+        )
+    return float(match["number"]) * _SECONDS[match["unit"]]
+
+
+def apply_events(
+    operation: Operation, events: Sequence[Event], time: float, elements: Sequence[str]
+) -> Operation:
+    """Return the operation with the events in force at `time`, [s], applied in order."""
+    for event in events:
+        if event.begin <= time < event.end:
+            operation = _applied(operation, event, tuple(elements))
+    return operation
+
+
+def _applied(operation: Operation, event: Event, elements: tuple[str, ...]) -> Operation:
+    if event.name in _FIELDS:
+        field, factor = _FIELDS[event.name]
+        now = getattr(operation, field)
+        changed = _changed(now / factor, event) * factor
+        if changed < 0.0:
+            raise SpecificationError(
+                f"it would become {changed / factor:g}.", where=str(event), allowed="0 or more"
+            )
+        return replace(operation, **{field: changed})
+    symbols = [symbol.lower() for symbol in elements]
+    index = symbols.index(event.name.removeprefix("feed.").removesuffix("_mass_fraction"))
+    now = float(operation.feed_mass_fraction[index])
+    return operation.with_element(index, _changed(now, event))
+
+
+def _changed(now: float, event: Event) -> float:
+    if event.how == "=":
+        return event.value
+    return now + event.value if event.how == "+=" else now * event.value
+
+
+def change_times(events: Sequence[Event], duration: float) -> tuple[float, ...]:
+    """Return the moments at which anything changes, inside (0, duration), sorted."""
+    moments = {event.begin for event in events} | {event.end for event in events}
+    return tuple(sorted(moment for moment in moments if 0.0 < moment < duration))

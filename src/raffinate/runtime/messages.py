@@ -1,0 +1,66 @@
+"""What the processes say to each other: plain values that would travel between machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from raffinate.control.plan import Plan
+from raffinate.instruments.reading import Reading
+
+SCAN = 60.0
+"""Supervisory scan, [s] of plant time."""
+
+CONTROL_PERIOD = 600.0
+"""Control period, [s] of plant time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlantReport:
+    """What a plant's control system publishes after a control period.
+
+    Attributes:
+        time: Plant time at the end of it, [s].
+        measured: Flows as measured, by lever name, [m³/s].
+        setpoints: Setpoints in force at the end, by lever name, [m³/s].
+        readings: Online readings whose result became known in it.
+        assays: Laboratory results that became known in it.
+        alarms: Tags of what the plant itself reports, with a sentence each.
+    """
+
+    time: float
+    measured: Mapping[str, float]
+    setpoints: Mapping[str, float]
+    readings: tuple[Reading, ...]
+    assays: tuple[Reading, ...]
+    alarms: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What `operate` sends to the plant for one control period.
+
+    Attributes:
+        plans: One plan per scan, as the guard wrote them.
+        heartbeat: Counts plant scans.
+    """
+
+    plans: tuple[Plan, ...]
+    heartbeat: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A line for the event log.
+
+    Attributes:
+        time: Plant time, [s].
+        kind: "mode", "upset", "alarm", "lot", "lab" or "run".
+        text: In words.
+        priority: "info", "low", "medium" or "high".
+    """
+
+    time: float
+    kind: str
+    text: str
+    priority: str = "info"

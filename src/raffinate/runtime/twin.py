@@ -1,0 +1,273 @@
+"""The virtual plant and its control system: executes plans, suffers upsets, takes samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raffinate.control.plan import Plan
+from raffinate.errors import SpecificationError, nearest_name
+from raffinate.instruments.assay import LaboratoryAssay
+from raffinate.instruments.flow_meter import FlowMeter
+from raffinate.instruments.reading import Fault, Reading, with_fault
+from raffinate.instruments.schedule import SampleSchedule
+from raffinate.instruments.xrf import OnlineXRF
+from raffinate.plant.events import Event, apply_events, change_times
+from raffinate.plant.lots import ProductAccount, booked, open_account
+from raffinate.plant.model import Operation, Plant
+from raffinate.plant.motion import PlantMotion, Snapshot
+from raffinate.plant.steady import solve_nominal
+from raffinate.runtime.messages import CONTROL_PERIOD, Note, PlantReport
+from raffinate.runtime.mismatch import Mismatch, draw_mismatch
+from raffinate.runtime.upsets import UPSETS
+
+Array = NDArray[np.float64]
+
+XRF_START = 0.0
+"""Plant time of the first purge, [s]."""
+
+
+def place_of(stage: int) -> str:
+    """Return the name of a sampled stage, counted from 1."""
+    return f"stage {stage}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ActiveUpset:
+    """An upset that was called for.
+
+    Attributes:
+        name: Its name.
+        title: In words.
+        event: What it does, and when.
+    """
+
+    name: str
+    title: str
+    event: Event
+
+
+class Twin:
+    """A plant that stands in for a real one.
+
+    Args:
+        plant: The operator's model of it, at its nominal flows.
+        seed: Fixes the mismatch and all noise.
+        matched: Make the plant equal to its model, with perfect meters and analyzer.
+    """
+
+    def __init__(self, plant: Plant, seed: int, *, matched: bool = False) -> None:
+        generator = np.random.default_rng([seed, 1])
+        self.mismatch = self._drawn(plant, generator, matched)
+        self.plant = self.mismatch.plant
+        elements = plant.circuit.elements
+        self._elements = elements
+        self._noise = np.random.default_rng([seed, 2])
+        # The shift before brought the plant onto specification; its true flows were not noted.
+        start = solve_nominal(self.plant)
+        assert start.operation is not None
+        self._world = start.operation
+        self._motion = PlantMotion(self.plant.operated(start.operation), start)
+        analyzer = OnlineXRF(elements=elements, count_time=plant.analyzer.count_time)
+        self.xrf = analyzer if matched else analyzer.with_drawn_gain(generator)
+        self.assay = LaboratoryAssay(elements=elements)
+        self.meters = {
+            name: FlowMeter(bias=self.mismatch.meter_bias[name], name=name)
+            for name in plant.levers
+        }
+        places = {place_of(s + 1): s for s in plant.analyzer.monitored_stages}
+        outlets = {
+            name: self.plant.stage_index(product) for name, product in plant.products.items()
+        }
+        self._stage_of = {**places, **outlets}
+        self.schedule = SampleSchedule(
+            streams=tuple(places),
+            priority=tuple(outlets),
+            every=4,
+            count_time=plant.analyzer.count_time,
+            purge_time=plant.analyzer.purge_time,
+            start=XRF_START,
+        )
+        self.time = 0.0
+        self.accounts: dict[str, ProductAccount] = {
+            name: open_account(elements) for name in plant.products
+        }
+        self.fed = np.zeros(len(elements))
+        self.reagents = {"NH3": 0.0, "HCl": 0.0}
+        self.upsets: list[ActiveUpset] = []
+        self.faults: dict[str, Fault] = {}
+        self._previous: dict[str, Reading] = {}
+        self._pending: list[Reading] = []
+        self._snapshot = self._motion.snapshot()
+        self.operation = self._world
+
+    @staticmethod
+    def _drawn(plant: Plant, generator: np.random.Generator, matched: bool) -> Mismatch:
+        if not matched:
+            return draw_mismatch(plant, generator)
+        pairs = len(plant.circuit.elements) - 1
+        return Mismatch(
+            plant=plant, meter_bias=dict.fromkeys(plant.levers, 0.0), level=0.0,
+            selectivity=(1.0,) * pairs, efficiency=0.0,
+        )
+
+    def begin_upset(self, name: str) -> Note:
+        """Let an upset begin now.
+
+        Raises:
+            SpecificationError: There is no such upset.
+        """
+        if name not in UPSETS:
+            raise SpecificationError(
+                f"{name!r} is no upset.", where="twin", mend=nearest_name(name, tuple(UPSETS))
+            )
+        upset = UPSETS[name]
+        self.upsets.append(
+            ActiveUpset(name=name, title=upset.title, event=upset.begun(self.time))
+        )
+        return Note(time=self.time, kind="upset", text=f"Upset: {upset.title}", priority="medium")
+
+    def add_event(self, event: Event, title: str) -> None:
+        """Schedule an event of the world."""
+        self.upsets.append(ActiveUpset(name=event.name, title=title, event=event))
+
+    def clear_upset(self, name: str) -> Note:
+        """End every upset of this name now."""
+        for index, active in enumerate(self.upsets):
+            if active.name == name and active.event.begin <= self.time < active.event.end:
+                # An event cannot end as it begins; a second is below any scan.
+                ended = max(self.time, active.event.begin + 1.0)
+                self.upsets[index] = replace(active, event=replace(active.event, end=ended))
+        return Note(time=self.time, kind="upset", text=f"Ended: {UPSETS[name].title}")
+
+    def true_flows(self, setpoints: Mapping[str, float]) -> dict[str, float]:
+        """Return the flows the plant gets when its meters read the setpoints, [m³/s]."""
+        return {name: float(self.meters[name].true_flow(setpoints[name])) for name in self.meters}
+
+    def setpoints_now(self) -> dict[str, float]:
+        """Return the setpoints at which the meters read the present flows, [m³/s]."""
+        return {
+            name: float(getattr(self._world, name) * (1.0 + self.meters[name].bias))
+            for name in self.meters
+        }
+
+    def advance(self, plans: Sequence[Plan]) -> tuple[PlantReport, tuple[Note, ...]]:
+        """Run one control period on the plans of its scans.
+
+        The flow loops settle in seconds, so the plant is moved with the mean of the scans'
+        setpoints, piecewise between the moments at which the world changes.
+        """
+        names = tuple(self.meters)
+        mean = {n: float(np.mean([plan.setpoints[n] for plan in plans])) for n in names}
+        base = replace(self._world, **self.true_flows(mean))
+        events = [active.event for active in self.upsets]
+        begin, end = self.time, self.time + CONTROL_PERIOD
+        before, notes = self._snapshot, []
+        inside = [t for t in change_times(events, end) if begin < t < end]
+        now = begin
+        operation = self._with_world(base, events, now)
+        for stop in (*inside, end):
+            operation = self._with_world(base, events, now)
+            passage = self._motion.advance(operation, stop - now)
+            self.fed += passage.fed
+            self.reagents["NH3"] += passage.ammonia
+            self.reagents["HCl"] += passage.acid
+            notes += self._book(passage.raffinate, passage.drawn, now, stop - now)
+            now = stop
+        self.time = end
+        self._snapshot = self._motion.snapshot()
+        self.operation = operation
+        self._sample(before, self._snapshot, begin, end)
+        known = [r for r in self._pending if r.result_time <= end]
+        self._pending = [r for r in self._pending if r.result_time > end]
+        measured = {
+            name: float(self.meters[name].measure(getattr(operation, name), self._noise))
+            for name in names
+        }
+        report = PlantReport(
+            time=end,
+            measured=measured,
+            setpoints=dict(plans[-1].setpoints),
+            readings=tuple(r for r in known if r.instrument == self.xrf.name),
+            assays=tuple(r for r in known if r.instrument == self.assay.name),
+            alarms=self._alarms(measured, plans[-1].setpoints),
+        )
+        return report, tuple(notes)
+
+    def _with_world(self, base: Operation, events: Sequence[Event], time: float) -> Operation:
+        operation = apply_events(base, events, time, self._elements)
+        if operation.scrub_flow > operation.acid_flow:
+            operation = replace(operation, scrub_flow=operation.acid_flow)
+        return operation
+
+    def _book(
+        self, raffinate: Array, drawn: Array, begin: float, duration: float
+    ) -> list[Note]:
+        notes = []
+        for name, product in self.plant.products.items():
+            left = raffinate if self.plant.stage_index(product) == 0 else drawn
+            self.accounts[name], lots = booked(
+                self.accounts[name], product, self._elements, left, begin, duration
+            )
+            for purity in lots:
+                good = purity >= product.purity_limit
+                number = self.accounts[name].lots
+                notes.append(
+                    Note(
+                        time=begin + duration,
+                        kind="lot",
+                        text=f"{name} lot {number} closed at {purity:.4%}"
+                        + ("" if good else ", below its limit"),
+                        priority="info" if good else "high",
+                    )
+                )
+        return notes
+
+    def _sample(self, before: Snapshot, after: Snapshot, begin: float, end: float) -> None:
+        """Take the samples that fall to this period, between its first and last profile."""
+
+        def liquor(place: str, time: float) -> Array:
+            share = (time - begin) / (end - begin)
+            stage = self._stage_of[place]
+            return (1.0 - share) * before.aqueous[stage] + share * after.aqueous[stage]
+
+        for slot in self.schedule.sampled(begin, end):
+            reading = self.xrf.measure(
+                liquor(slot.stream, slot.sample_time), slot.sample_time, self._noise,
+                place=slot.stream,
+            )
+            fault = self.faults.get(slot.stream) or self.faults.get("xrf")
+            delivered = with_fault(reading, fault, self._previous.get(slot.stream))
+            if delivered is not None:
+                self._previous[slot.stream] = delivered
+                self._pending.append(delivered)
+        for time in self.assay.sample_times(begin, end):
+            for name in self.plant.products:
+                sample = self.assay.take(liquor(name, time), time, self._noise, place=name)
+                delivered = with_fault(sample, self.faults.get("assay"), None)
+                if delivered is not None:
+                    self._pending.append(delivered)
+
+    def _alarms(
+        self, measured: Mapping[str, float], setpoints: Mapping[str, float]
+    ) -> dict[str, str]:
+        found = {}
+        for name, limits in self.plant.levers.items():
+            wanted = setpoints[name]
+            if abs(measured[name] - wanted) > 0.1 * wanted:
+                found[f"{name}.deviation"] = (
+                    f"{limits.title} flow is {measured[name] * 3600:.3g} m³/h, its setpoint "
+                    f"{wanted * 3600:.3g} m³/h"
+                )
+        return found
+
+    def profile(self) -> Snapshot:
+        """Return the true profile, which only a virtual plant has."""
+        return self._snapshot
+
+    def check(self) -> float:
+        """Return the worst relative metal imbalance since the start; raise if it is too large."""
+        return self._motion.check()
