@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from raffinate.chemistry.exchange import AcidicExchange, ExchangeParameters
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.errors import BalanceError, SpecificationError, nearest_name
+from raffinate.numerics.jax_setup import Array as Traced
+from raffinate.numerics.jax_setup import jax
 from raffinate.sources import Source
 from raffinate.units import PER_LITRE
 
@@ -32,6 +34,10 @@ LARGEST_PROTON = 2.0 * PER_LITRE
 
 LARGEST_LOADING = 0.74
 """Largest share of the extractant bound to rare earths in the shipped shake-outs, [-]."""
+
+FEWEST = 1e-12
+"""Least share of acid among the cations or of free dimer among the extractant, [-]; with less of
+both, their ratio is rounding error."""
 
 _WHERE = "equilibrate"
 _IONS = ("proton", "chloride", "ammonium")
@@ -118,7 +124,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Shaken:
-    """Concentrations at equilibrium, [mol/m³]; rare earths (element,) in the order of the system."""
+    """Concentrations at equilibrium, [mol/m³]; rare earths (element,) as in the system."""
 
     aqueous: Array
     organic: Array
@@ -146,8 +152,7 @@ def equilibrate(
         oa_ratio: Volume of organic over volume of aqueous, [-].
 
     Raises:
-        SpecificationError: A phase that cannot exist, or an organic saponified beyond what the
-            liquor can take up.
+        SpecificationError: A phase that cannot exist.
         BalanceError: What went in is not what came out, which is a defect.
     """
     if not (np.isfinite(oa_ratio) and oa_ratio > 0.0):
@@ -213,6 +218,13 @@ def _liquor(system: ExtractionSystem, aqueous: Mapping[str, float]) -> Array:
             allowed=f"at least {others:.6g} mol/m³ of chloride",
             mend="Give proton instead of chloride.",
         )
+    if not chloride > 0.0:
+        raise SpecificationError(
+            "the liquor is pure water.",
+            where=f"{_WHERE}: aqueous",
+            allowed="above 0 mol/m³ of chloride",
+            mend="Give proton or rare earths: without ions there is no pH to find.",
+        )
     return np.array([*rare_earths, ammonium, chloride, 0.0])
 
 
@@ -223,7 +235,8 @@ def _solvent(system: ExtractionSystem, organic: Mapping[str, float]) -> Array:
     extractant = float(organic.get("extractant", 0.0))
     if not extractant > 0.0:
         raise SpecificationError(
-            f"extractant is {extractant:g} mol/m³ of HA." if "extractant" in organic
+            f"extractant is {extractant:g} mol/m³ of HA."
+            if "extractant" in organic
             else "no extractant.",
             where=where,
             allowed="above 0 mol/m³",
@@ -271,34 +284,39 @@ def _check_amounts(given: Mapping[str, float], known: tuple[str, ...], phase: st
 
 @lru_cache(maxsize=16)
 def _compiled(chemistry: AcidicExchange) -> Any:
-    from raffinate.numerics.jax_setup import jax
+    def contact(
+        totals: Traced, fraction: Traced, constants: Traced, cation_constant: Traced
+    ) -> Traced:
+        parameters = ExchangeParameters(constants, cation_constant)
+        return chemistry.contact(totals, fraction, parameters)
 
-    return jax.jit(chemistry.contact)
+    return jax.jit(contact)
 
 
 def _shake(system: ExtractionSystem, totals: Array, fraction: float) -> _Shaken:
     chemistry = AcidicExchange(system.elements, cation=system.saponifying_cation)
     ten = np.log(10.0)
-    parameters = ExchangeParameters(
-        np.asarray(system.log10_extraction_constant * ten),
-        np.float64(system.log10_saponification_constant * ten),
-    )
-    unknowns = np.asarray(_compiled(chemistry)(totals, np.float64(fraction), parameters))
-    if not np.isfinite(unknowns).all():
-        raise SpecificationError(
-            "no acid is left at any pH: the organic carries more ammonium than the liquor has "
-            "chloride for.",
-            where=_WHERE,
-            mend="Saponify less, or give the liquor more rare earths or acid.",
-        )
+    constants = system.log10_extraction_constant * ten
+    cation_constant = np.float64(system.log10_saponification_constant * ten)
+    contact = _compiled(chemistry)
+    unknowns = np.asarray(contact(totals, np.float64(fraction), constants, cation_constant))
     count = len(system.elements)
     drive = float(np.exp(unknowns[count + 2] - unknowns[count + 3]))
-    ratio = np.array([*(system.extraction_constant * drive**3), system.saponification_constant * drive])
+    ratio = np.array(
+        [*(system.extraction_constant * drive**3), system.saponification_constant * drive]
+    )
     aqueous = totals[: count + 1] / (1.0 - fraction + fraction * ratio)
     organic = ratio * aqueous
     charge = np.append(np.full(count, 3.0), 1.0)
     anion, dimer = totals[count + 1] / (1.0 - fraction), totals[count + 2] / fraction
     proton, free = anion - charge @ aqueous, dimer - charge @ organic
+    if not max(proton / anion, free / dimer) >= FEWEST:
+        raise SpecificationError(
+            "what is left of acid and free extractant is below the last digits of the amounts.",
+            where=_WHERE,
+            allowed="an organic short of complete loading, or a liquor with some acid",
+            mend="Load or saponify the organic less, or give the liquor more proton.",
+        )
     # Both are differences; the one that keeps more digits gives the other through f = q h.
     if proton / anion < free / dimer:
         proton = free / drive

@@ -158,6 +158,11 @@ class AcidicExchange:
         cation = jnp.exp(parameters.log_cation_constant + log_ratio)
         return jnp.concatenate([rare_earths, cation[None], jnp.zeros((2,))])
 
+    @property
+    def acidity(self) -> tuple[int, int]:
+        """Places of ln h and ln f among the unknowns."""
+        return (len(self.elements) + 3, len(self.elements) + 2)
+
     def proton(self, unknowns: Array) -> Array:
         """Return the free proton of contacts (..., unknown), [mol/m³]."""
         return jnp.exp(unknowns[..., len(self.elements) + 3])

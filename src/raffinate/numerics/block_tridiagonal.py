@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from raffinate.numerics.jax_setup import Array, jnp, lax
+
+from raffinate.numerics.jax_setup import Array, jnp, lax, lu_factor, lu_solve
 
 
 class Factors(NamedTuple):
@@ -28,25 +29,13 @@ class Factors(NamedTuple):
 
 
 def eliminate_block(block: Array, right: Array) -> Array:
-    """Return block⁻¹ @ right by Gauss–Jordan elimination with partial pivoting.
+    """Return block⁻¹ @ right by elimination with partial pivoting.
 
     Args:
         block: (m, m).
         right: (m, q).
     """
-    size = block.shape[0]
-    rows = jnp.arange(size)
-
-    def eliminate(k: Array, wide: Array) -> Array:
-        column = wide[:, k]
-        pivot = jnp.argmax(jnp.where(rows >= k, jnp.abs(column), -1.0))
-        pivot_row, top_row = wide[pivot], wide[k]
-        wide = wide.at[pivot].set(top_row)
-        scaled = pivot_row / pivot_row[k]
-        wide = wide - wide[:, k][:, None] * scaled[None, :]
-        return wide.at[k].set(scaled)
-
-    return lax.fori_loop(0, size, eliminate, jnp.concatenate([block, right], axis=1))[:, size:]
+    return lu_solve(lu_factor(block), right)
 
 
 def factorise(lower: Array, diagonal: Array, upper: Array) -> Factors:

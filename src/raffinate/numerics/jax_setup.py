@@ -12,6 +12,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.scipy.linalg import lu_factor, lu_solve
 
 Array = jax.Array
 """An array inside a compiled kernel; NumPy arrays are accepted wherever one is asked for."""
@@ -35,4 +36,4 @@ def _configure() -> None:
 
 _configure()
 
-__all__ = ["Array", "cache_directory", "jax", "jnp", "lax"]
+__all__ = ["Array", "cache_directory", "jax", "jnp", "lax", "lu_factor", "lu_solve"]

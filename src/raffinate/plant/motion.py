@@ -11,7 +11,7 @@ from raffinate.cascade.bank import Unknowns
 from raffinate.cascade.dynamic import Boundary, Motion, begin, integrate, total_held
 from raffinate.cascade.equations import Problem
 from raffinate.errors import ConvergenceError
-from raffinate.numerics.jax_setup import jax, jnp
+from raffinate.numerics.jax_setup import jax
 from raffinate.plant.arrays import chemistry_of, parameters_of, streams_of, vessels_of
 from raffinate.plant.balance import TRAJECTORY_TOLERANCE, check_balance
 from raffinate.plant.model import Operation, Plant
@@ -83,7 +83,7 @@ class PlantMotion:
         else:
             unknowns = start.unknowns
         self._motion: Motion = begin(
-            self.chemistry, problem, unknowns, jnp.float64(1.0)
+            self.chemistry, problem, unknowns, np.float64(1.0)
         )
         self._held_at_start = self._held()
         components = len(self.chemistry.components)
@@ -115,26 +115,26 @@ class PlantMotion:
             self.chemistry,
             problem,
             self._motion,
-            jnp.float64(duration),
-            jnp.float64(self.tolerance),
-            jnp.float64(LONGEST_STEP),
+            np.float64(duration),
+            np.float64(self.tolerance),
+            np.float64(LONGEST_STEP),
         )
-        if bool(motion.failed):
+        failed, steps, rejected, crossed = jax.device_get(
+            (motion.failed, motion.steps, motion.rejected, motion.crossed)
+        )
+        if failed:
             raise ConvergenceError(
                 f"no step of at least 0.1 ms could be taken within {duration:g} s.",
                 where="simulation",
                 mend="Check the flows of this interval; a phase may have been cut off for long.",
             )
         self._motion = motion
-        self.steps += int(motion.steps)
-        self.rejected += int(motion.rejected)
-        crossed = jax.tree.map(np.asarray, motion.crossed)
+        self.steps += int(steps)
+        self.rejected += int(rejected)
         self._count(crossed)
         elements = len(self.plant.circuit.elements)
-        anion = elements + 1
         share = operation.acid_concentration * operation.acid_flow * duration
         ammonia = crossed.organic_in[elements] - crossed.organic_out[elements]
-        assert crossed.fed[anion] >= 0.0
         return Passage(
             fed=crossed.fed[:elements],
             raffinate=crossed.raffinate[:elements],
@@ -176,12 +176,16 @@ class PlantMotion:
     def snapshot(self) -> Snapshot:
         """Return the plant as it is now."""
         count, elements = self.plant.circuit.stages, len(self.plant.circuit.elements)
-        held, unknowns = self._motion.held, np.asarray(self._motion.unknowns.stage)[:count]
+        held = self._motion.held
+        aqueous, organic, stage = jax.device_get(
+            (held.settler_aqueous, held.settler_organic, self._motion.unknowns.stage)
+        )
+        proton, free = np.exp(stage[:count, self.chemistry.acidity].T)
         return Snapshot(
-            aqueous=np.asarray(held.settler_aqueous)[:count, :elements],
-            organic=np.asarray(held.settler_organic)[:count, :elements],
-            proton=np.asarray(self.chemistry.proton(unknowns)),
-            free_extractant=np.asarray(self.chemistry.free_extractant(unknowns)),
+            aqueous=aqueous[:count, :elements],
+            organic=organic[:count, :elements],
+            proton=proton,
+            free_extractant=free,
         )
 
     @property

@@ -1,0 +1,182 @@
+"""`raffinate simulate`: a plant in time, left to its flows."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from raffinate.cli.common import (
+    check_ending,
+    check_formats,
+    console,
+    failing_politely,
+    progress,
+    table,
+    text_writer,
+    to_json,
+    write_output,
+)
+from raffinate.units import HOUR, MINUTE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from raffinate.plant.model import Plant
+    from raffinate.plant.simulate import Trajectory
+
+ENDINGS = (".png", ".svg", ".pdf", ".csv", ".json")
+"""What `--output` writes."""
+
+
+class Start(StrEnum):
+    """What a simulation begins with."""
+
+    STEADY = "steady"
+    STARTUP = "startup"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `simulate` to `app`."""
+    app.command(name="simulate")(simulate)
+
+
+def simulate(
+    plant: Annotated[str, typer.Argument(help="A shipped plant, or the path of a plant file.")],
+    hours: Annotated[float, typer.Option("--hours", help="How long, h of plant time.")] = 720.0,
+    step: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--step",
+            help="What changes, such as feed.nd_mass_fraction=0.4213@24h; = sets, += adds, "
+            "*= scales, @24h..72h lasts. May be repeated.",
+        ),
+    ] = None,
+    start: Annotated[
+        Start, typer.Option("--start", help="Begin at the nominal steady state or at start-up.")
+    ] = Start.STEADY,
+    interval_min: Annotated[
+        float, typer.Option("--interval-min", help="Time between rows of the result, min.")
+    ] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a row per time as CSV.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write picture or data: .png, .svg, .pdf, .csv or .json."
+        ),
+    ] = None,
+) -> None:
+    """Move a plant in time at its nominal flows, with upsets: purities and the whole bank."""
+    with failing_politely(as_json=as_json):
+        check_formats(as_json, as_csv)
+        check_ending(output, ENDINGS)
+        from raffinate.plant.events import parse_event
+        from raffinate.plant.plant_file import load_plant
+
+        loaded = load_plant(plant)
+        events = [parse_event(text, loaded.circuit.elements) for text in step or ()]
+        rows = hours * HOUR / (interval_min * MINUTE) if interval_min > 0.0 else 1.0
+        total = math.ceil(rows) if math.isfinite(rows) else None
+        with progress(f"Simulating {hours:g} h", total) as advance:
+            from raffinate.plant.simulate import simulate as move
+
+            trajectory = move(
+                loaded,
+                hours * HOUR,
+                events,
+                start=start.value,
+                interval=interval_min * MINUTE,
+                progress=advance,
+            )
+        summary = summarise(trajectory, start.value)
+        _write(trajectory, loaded, summary, output)
+        if as_json:
+            typer.echo(to_json(summary))
+        elif as_csv:
+            typer.echo(trajectory.to_dataframe().to_csv(index=False), nl=False)
+        else:
+            _print_tables(console(), trajectory, summary)
+
+
+def summarise(trajectory: Trajectory, start: str) -> dict[str, Any]:
+    """Return what `raffinate simulate --json` prints; purities in fractions, times in hours."""
+    import numpy as np
+
+    hours = trajectory.time / HOUR
+    lasted = np.diff(hours)
+    products = {}
+    for name, impurity in trajectory.impurity.items():
+        limit = trajectory.purity_limit[name]
+        off = impurity > 1.0 - limit
+        products[name] = {
+            "purity_limit": limit,
+            "first_purity": float(1.0 - impurity[0]),
+            "lowest_purity": float(1.0 - impurity.max()),
+            "last_purity": float(1.0 - impurity[-1]),
+            "hours_to_off_spec": trajectory.hours_to_off_spec(name),
+            "hours_off_spec": float(lasted[off[1:]].sum()),
+        }
+    return {
+        "plant": trajectory.plant_name,
+        "plant_hours": float(hours[-1]),
+        "start": start,
+        "events": [str(event) for event in trajectory.events],
+        "products": products,
+        "balance_error": trajectory.balance_error,
+        "steps": trajectory.steps,
+    }
+
+
+def _write(
+    trajectory: Trajectory, plant: Plant, summary: dict[str, Any], output: Path | None
+) -> None:
+    def picture(path: Path) -> None:
+        from raffinate.plots.trajectory import save_trajectory
+
+        save_trajectory(trajectory, path, plant=plant)
+
+    write_output(
+        output,
+        {
+            ".png": picture,
+            ".svg": picture,
+            ".pdf": picture,
+            ".csv": text_writer(lambda: trajectory.to_dataframe().to_csv(index=False)),
+            ".json": text_writer(lambda: to_json(summary)),
+        },
+    )
+
+
+def _print_tables(terminal: Console, trajectory: Trajectory, summary: dict[str, Any]) -> None:
+    begun = "at start-up" if summary["start"] == Start.STARTUP else "at the nominal steady state"
+    terminal.print(
+        f"[bold]{trajectory.plant_name}[/bold]  {summary['plant_hours']:g} h, begun {begun}"
+    )
+    for event in summary["events"]:
+        terminal.print(f"· {event}")
+    terminal.print()
+    made = table(
+        "Purities, % of REO",
+        "product", "limit", "first", "lowest", "last", "off spec. from, h", "off spec., h",
+    )  # fmt: skip
+    for name, product in summary["products"].items():
+        since = product["hours_to_off_spec"]
+        made.add_row(
+            name,
+            f"{100.0 * product['purity_limit']:.3f}",
+            *(f"{100.0 * product[key]:.4f}" for key in _SHOWN),
+            f"{since:.1f}" if math.isfinite(since) else "never",
+            f"{product['hours_off_spec']:.1f}",
+            style="" if math.isinf(since) else "red",
+        )
+    terminal.print(made)
+    terminal.print(
+        f"Balance error {trajectory.balance_error:.1e}, {trajectory.steps} steps.", style="dim"
+    )
+
+
+_SHOWN = ("first_purity", "lowest_purity", "last_purity")

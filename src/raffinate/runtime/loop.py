@@ -1,0 +1,202 @@
+"""Twin, operate and history in lock-step: one process today, the same messages as four."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from raffinate.plant.events import Event
+from raffinate.plant.model import Plant
+from raffinate.plant.steady import solve_nominal
+from raffinate.runtime.history import History
+from raffinate.runtime.messages import CONTROL_PERIOD, Note
+from raffinate.runtime.operate import Operate
+from raffinate.runtime.twin import Twin
+from raffinate.runtime.upsets import DEFAULT_STORY, UPSETS
+from raffinate.units import HOUR
+
+COLUMNS_FIXED = ("t_h", "feed_nd_mass_fraction", "saponification_degree")
+
+
+class PlantRun:
+    """A plant being run.
+
+    Args:
+        plant: As loaded; its nominal flows are solved for here.
+        seed: Fixes mismatch and noise.
+        mode: Mode of control to begin in.
+        duration: Length of the run, [s].
+        story: Events of the world with their titles; None is the story shipped by default.
+        matched: Make the twin equal to the operator's model.
+    """
+
+    def __init__(
+        self,
+        plant: Plant,
+        *,
+        seed: int = 1,
+        mode: str = "fuzzy",
+        duration: float = 720.0 * HOUR,
+        story: Sequence[tuple[Event, str]] | None = None,
+        matched: bool = False,
+    ) -> None:
+        nominal = solve_nominal(plant)
+        assert nominal.operation is not None
+        self.plant = plant.operated(nominal.operation)
+        self.nominal = nominal
+        self.seed = seed
+        self.duration = duration
+        self.twin = Twin(self.plant, seed, matched=matched)
+        self.operate = Operate(self.plant, nominal, mode)
+        for event, title in story if story is not None else default_story():
+            self.twin.add_event(event, title)
+        products = tuple(self.plant.products)
+        levers = tuple(self.plant.levers)
+        self.history = History(
+            (
+                *COLUMNS_FIXED,
+                *(f"{name}_impurity" for name in products),
+                *(f"{name}_lab_impurity" for name in products),
+                *levers,
+                *(f"{name}_sp" for name in levers),
+            )
+        )
+        self._announced: set[int] = set()
+        self.history.note(
+            Note(time=0.0, kind="run", text=f"Run begins in {mode}, seed {seed}")
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has reached its end."""
+        return self.twin.time >= self.duration - 1e-6
+
+    def step(self) -> None:
+        """Run one control period: orders, plant, report."""
+        orders = self.operate.orders()
+        report, notes = self.twin.advance(orders.plans)
+        notes = (*notes, *self.operate.take(report))
+        self.history.note(*self._upset_notes(), *notes)
+        assays: dict[str, float | None] = {}
+        for assay in report.assays:
+            fractions, _ = assay.fractions("oxide")
+            product = self.plant.products[assay.place]
+            wanted = np.array([e in product.elements for e in assay.elements])
+            impurity = float(fractions[~wanted].sum())
+            assays[f"{assay.place}_lab_impurity"] = impurity
+            self.history.note(
+                Note(
+                    time=report.time, kind="lab",
+                    text=f"Laboratory: {assay.place} {1.0 - impurity:.4%}, "
+                    f"sampled {(report.time - assay.sample_time) / HOUR:.0f} h ago",
+                )
+            )
+        operation = self.twin.operation
+        nd = self.plant.circuit.elements.index("Nd") if "Nd" in self.plant.circuit.elements else -1
+        self.history.append(
+            {
+                "t_h": report.time / HOUR,
+                "feed_nd_mass_fraction": float(operation.feed_mass_fraction[nd]),
+                "saponification_degree": operation.saponification_degree,
+                **{
+                    f"{name}_impurity": 1.0 - account.purity
+                    for name, account in self.twin.accounts.items()
+                },
+                **assays,
+                **{name: value * HOUR for name, value in report.measured.items()},
+                **{f"{name}_sp": value * HOUR for name, value in report.setpoints.items()},
+            }
+        )
+
+    def _upset_notes(self) -> list[Note]:
+        found = []
+        for index, active in enumerate(self.twin.upsets):
+            begun = active.event.begin < self.twin.time
+            if begun and index not in self._announced:
+                self._announced.add(index)
+                found.append(
+                    Note(
+                        time=active.event.begin, kind="upset",
+                        text=f"Upset: {active.title}", priority="medium",
+                    )
+                )
+        return found
+
+    def run_to_end(self, progress: Callable[[], None] | None = None) -> dict[str, Any]:
+        """Run until the duration is over and return the summary."""
+        while not self.finished:
+            self.step()
+            if progress is not None:
+                progress()
+        return self.summary()
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `raffinate run --headless --json` prints, but for the wall time.
+
+        Raises:
+            BalanceError: What entered the plant is not what left or stayed.
+        """
+        elements = self.plant.circuit.elements
+        fed = self.twin.fed
+        products = {}
+        total = 0.0
+        for name, account in self.twin.accounts.items():
+            product = self.plant.products[name]
+            chosen = np.array([e in product.elements for e in elements])
+            from raffinate.chemistry.elements import oxide_molar_masses
+
+            oxides = np.array(oxide_molar_masses(elements))
+            total += float(account.made.sum())
+            products[name] = {
+                "off_spec_t": account.off_spec / 1000.0,
+                "off_spec_h": account.off_spec_time / HOUR,
+                "hours_to_off_spec": _finite(account.first_off_spec / HOUR),
+                "hours_last_off_spec": _finite(account.last_off_spec / HOUR),
+                "lots": account.lots,
+                "lots_off_spec": account.lots_off_spec,
+                "mean_purity": account.mean_purity(product, elements),
+                "recovery": float(account.made[chosen].sum() / (fed * oxides)[chosen].sum()),
+            }
+        return {
+            "plant": self.plant.name,
+            "seed": self.seed,
+            "plant_hours": self.twin.time / HOUR,
+            "products": products,
+            "reagents_per_t_reo": self.reagents_per_t_reo(total),
+            "modes": [
+                {"from_h": time / HOUR, "mode": mode} for time, mode in self.operate.mode_history
+            ],
+            "alarms": self.operate.alarm_count,
+            "balance_error": self.twin.check(),
+        }
+
+    def reagents_per_t_reo(self, total: float | None = None) -> dict[str, float]:
+        """Return reagents used per product so far, [t per t REO]."""
+        from raffinate.chemistry.elements import (
+            AMMONIA_MOLAR_MASS,
+            HYDROGEN_CHLORIDE_MOLAR_MASS,
+        )
+
+        made = total or sum(float(a.made.sum()) for a in self.twin.accounts.values())
+        if made <= 0.0:
+            return {}
+        return {
+            "NH3": self.twin.reagents["NH3"] * AMMONIA_MOLAR_MASS / made,
+            "HCl": self.twin.reagents["HCl"] * HYDROGEN_CHLORIDE_MOLAR_MASS / made,
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def default_story() -> tuple[tuple[Event, str], ...]:
+    """Return the upsets a run meets by default, over thirty days."""
+    return tuple((UPSETS[name].begun(time), UPSETS[name].title) for time, name in DEFAULT_STORY)
+
+
+PERIODS_PER_HOUR = int(HOUR / CONTROL_PERIOD)
+"""Control periods in an hour."""
