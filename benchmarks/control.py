@@ -120,6 +120,39 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw off-spec tonnes and the share held or recovered, manual beside fuzzy."""
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(row["scenario"] for row in rows))
+    figure = Figure(figsize=(9.0, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    colours = {"manual": "#b04a3a", "fuzzy": "#2b6a8f"}
+    for shift, mode in ((0.19, "manual"), (-0.19, "fuzzy")):
+        chosen = {row["scenario"]: row for row in rows if row["mode"] == mode}
+        if len(chosen) < len(names):
+            continue
+        places = [len(names) - 1 - k + shift for k in range(len(names))]
+        tonnes = [chosen[name]["off_spec_t_mean"] for name in names]
+        left.barh(places, tonnes, 0.36, color=colours[mode], label=mode)
+        for place, value in zip(places, tonnes, strict=True):
+            left.text(value, place, f" {value:.1f}", va="center", fontsize=8)
+        share = [100.0 * chosen[name]["held_or_recovered"] for name in names]
+        right.barh(places, share, 0.36, color=colours[mode])
+        for place, value in zip(places, share, strict=True):
+            right.text(value, place, f" {value:.0f}", va="center", fontsize=8)
+    left.set_yticks(range(len(names)), names[::-1])
+    left.set_xlabel("off-spec in 30 days, t REO, mean of the seeds")
+    right.set_xlabel("runs held or recovered, %")
+    right.set_xlim(0.0, 112.0)
+    left.margins(x=0.1)
+    left.legend(frameon=False, loc="best")
+    for axis in (left, right):
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(axis="x", alpha=0.25)
+    figure.savefig(path, dpi=150)
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -128,8 +161,24 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--modes", default="manual,fuzzy")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
-    parser.add_argument("--output", type=Path, help="JSON file; a picture is drawn beside it")
+    parser.add_argument("--output", type=Path, help="write every run as JSON")
+    parser.add_argument("--picture", type=Path, help="draw the table, PNG or SVG")
+    parser.add_argument("--read", type=Path, help="take the runs of an earlier --output instead")
     options = parser.parse_args()
+    results = json.loads(options.read.read_text())["runs"] if options.read else run_all(options)
+    order = list(scenarios())
+    results.sort(key=lambda r: (order.index(r["scenario"]), r["mode"] != "manual", r["seed"]))
+    rows = list(gather(results))
+    print(table(rows))
+    if options.output is not None:
+        text = json.dumps({"rows": rows, "runs": results}, indent=1, ensure_ascii=False)
+        options.output.write_text(text + "\n")
+    if options.picture is not None:
+        draw(rows, options.picture)
+
+
+def run_all(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run every scenario in every mode for every seed; progress goes to stderr."""
     if "-" in options.seeds:
         low, high = (int(part) for part in options.seeds.split("-"))
         seeds = list(range(low, high + 1))
@@ -142,7 +191,7 @@ def main() -> None:
         for mode in options.modes.split(",")
         for seed in seeds
     ]
-    results = []
+    results: list[dict[str, Any]] = []
     context = multiprocessing.get_context("spawn")
     with context.Pool(options.jobs) as pool:
         for done, result in enumerate(pool.imap_unordered(one_run, tasks), start=1):
@@ -155,14 +204,7 @@ def main() -> None:
                 file=sys.stderr,
                 flush=True,
             )
-    order = list(scenarios())
-    results.sort(key=lambda r: (order.index(r["scenario"]), r["mode"] != "manual", r["seed"]))
-    rows = list(gather(results))
-    print(table(rows))
-    if options.output is not None:
-        options.output.write_text(
-            json.dumps({"rows": rows, "runs": results}, indent=1, ensure_ascii=False) + "\n"
-        )
+    return results
 
 
 if __name__ == "__main__":

@@ -45,3 +45,9 @@ def test_constants_agree_with_the_converter():
     assert to_si("1 min", "s") == MINUTE
     assert to_si("1 L", "m³") == pytest.approx(LITRE, rel=1e-15)
     assert to_si("1 mol/L", "mol/m³") == pytest.approx(PER_LITRE, rel=1e-15)
+
+
+@pytest.mark.parametrize("text", ["9**9**9**9 kg", "3 kg**9**9**9", "3 kg**(9**9**9)", "3 kg^99"])
+def test_a_line_of_text_cannot_keep_the_converter_busy(text):
+    with pytest.raises(SpecificationError):
+        to_si(text, "kg")

@@ -167,7 +167,12 @@ def table(title: str, *headings: str, left: int = 1, caption: str = "") -> Table
         pad_edge=False,
     )
     for place, heading in enumerate(headings):
-        made.add_column(heading, justify="left" if place < left else "right", no_wrap=place >= left)
+        made.add_column(
+            heading,
+            justify="left" if place < left else "right",
+            no_wrap=place >= left,
+            vertical="top",
+        )
     return made
 
 

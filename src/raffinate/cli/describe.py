@@ -135,8 +135,8 @@ def _print_plant(terminal: Console, plant: Plant, rows: list[dict[str, Any]]) ->
     )
     made = table(
         "Sections, at the flows the search for nominal flows begins with",
-        "section", "stages", "efficiency", "O/A of flows", "O/A in mixer",
-        "mixer, min", "settler org., min", "settler aq., min",
+        "section", "stages", "efficiency", "O/A\nof flows", "O/A\nin mixer",
+        "mixer\nmin", "settler organic\nmin", "settler aqueous\nmin",
     )  # fmt: skip
     for row in rows:
         made.add_row(

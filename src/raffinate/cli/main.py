@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from raffinate.cli import describe, equilibrate, fit, simulate, solve
+from raffinate.cli import describe, equilibrate, fit, run, simulate, solve
 
 app = typer.Typer(
     name="raffinate",
@@ -36,7 +36,7 @@ def _raffinate(
     pass
 
 
-for group in (describe, fit, equilibrate, solve, simulate):
+for group in (describe, fit, equilibrate, solve, simulate, run):
     group.register(app)
 
 

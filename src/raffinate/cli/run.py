@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from raffinate.cli.common import console, failing_politely, progress
+from raffinate.cli.common import (
+    check_ending,
+    console,
+    failing_politely,
+    progress,
+    table,
+    to_json,
+    write_output,
+)
+from raffinate.errors import SpecificationError, nearest_name
 
 if TYPE_CHECKING:
+    import socket
+
     from raffinate.runtime.loop import PlantRun
+
+PAGE_SPEED = "10800"
+"""Plant seconds per wall second of a run that is watched: thirty days in four minutes."""
+
+FULL_SPEED = 1e9
+"""What `--speed max` means, in plant seconds per wall second."""
 
 
 def run(
@@ -21,8 +38,9 @@ def run(
     seed: Annotated[int, typer.Option(help="Fixes mismatch and noise.", min=0)] = 1,
     mode: Annotated[str, typer.Option(help="manual, ratio or fuzzy.")] = "fuzzy",
     speed: Annotated[
-        str, typer.Option(help="Plant seconds per wall second, or max.")
-    ] = "10800",
+        str | None,
+        typer.Option(help=f"Plant seconds per wall second, or max; {PAGE_SPEED} with a page."),
+    ] = None,
     headless: Annotated[bool, typer.Option(help="No page: run to the end and report.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON.")] = False,
     step: Annotated[
@@ -37,23 +55,30 @@ def run(
 ) -> None:
     """Run a virtual plant under control and watch it in the browser."""
     with failing_politely(as_json=as_json):
-        pace = _pace(speed)
         _check_mode(mode)
-
-        def build() -> PlantRun:
-            return _build(plant, seed, mode, hours, step, story, matched)
-
+        pace = _pace(speed, headless)
+        check_ending(output, (".csv",))
+        if not headless and (as_json or output is not None):
+            raise SpecificationError(
+                "--json and --output report a run that has ended.", mend="Add --headless."
+            )
+        build = _prepared(plant, seed, mode, hours, step, story, matched)
         if headless:
-            _run_headless(build(), as_json, output)
+            _run_headless(build, as_json, output)
         else:
             _serve(build, pace, host, port, browser)
 
 
-def _pace(speed: str) -> float:
-    from raffinate.errors import SpecificationError
-
+def _pace(speed: str | None, headless: bool) -> float:
+    if headless and speed not in (None, "max"):
+        raise SpecificationError(
+            f"speed is {speed!r}.",
+            where="--speed",
+            allowed="max with --headless, which nobody watches",
+        )
+    speed = speed or PAGE_SPEED
     if speed == "max":
-        return 1e9
+        return FULL_SPEED
     try:
         pace = float(speed)
     except ValueError:
@@ -66,8 +91,6 @@ def _pace(speed: str) -> float:
 
 
 def _check_mode(mode: str) -> None:
-    from raffinate.errors import SpecificationError, nearest_name
-
     modes = ("manual", "ratio", "fuzzy")
     if mode not in modes:
         raise SpecificationError(
@@ -75,7 +98,7 @@ def _check_mode(mode: str) -> None:
         )
 
 
-def _build(
+def _prepared(
     plant: str,
     seed: int,
     mode: str,
@@ -83,56 +106,68 @@ def _build(
     steps: list[str] | None,
     story: bool,
     matched: bool,
-) -> PlantRun:
+) -> Callable[[], PlantRun]:
+    """Read plant and events now, so that they are refused at once, and return what builds."""
     from raffinate.plant.events import parse_event
     from raffinate.plant.plant_file import load_plant
     from raffinate.runtime.loop import PlantRun, default_story
+    from raffinate.runtime.page_messages import STARTING
+    from raffinate.units import HOUR
 
     loaded = load_plant(plant)
+    happening = default_story() if story else ()
     if steps:
-        happening = tuple(
-            (parse_event(text, loaded.circuit.elements), text) for text in steps
+        happening = tuple((parse_event(text, loaded.circuit.elements), text) for text in steps)
+
+    def build() -> PlantRun:
+        typer.echo(STARTING, err=True)
+        return PlantRun(
+            loaded, seed=seed, mode=mode, duration=hours * HOUR, story=happening, matched=matched
         )
-    else:
-        happening = default_story() if story else ()
-    return PlantRun(
-        loaded, seed=seed, mode=mode, duration=hours * 3600.0, story=happening, matched=matched
-    )
+
+    return build
 
 
-def _run_headless(run: PlantRun, as_json: bool, output: Path | None) -> None:
+def _run_headless(build: Callable[[], PlantRun], as_json: bool, output: Path | None) -> None:
     from raffinate.runtime.messages import CONTROL_PERIOD
 
     begun = time.perf_counter()
-    with progress("Running", round(run.duration / CONTROL_PERIOD)) as advance:
-        summary = run.run_to_end(advance)
+    plant_run = build()
+    with progress("Running", round(plant_run.duration / CONTROL_PERIOD)) as advance:
+        summary = plant_run.run_to_end(advance)
     summary["wall_s"] = round(time.perf_counter() - begun, 2)
-    if output is not None:
-        run.history.to_dataframe().to_csv(output, index=False)
+    write_output(
+        output, {".csv": lambda path: plant_run.history.to_dataframe().to_csv(path, index=False)}
+    )
     if as_json:
-        print(json.dumps(summary, indent=2, ensure_ascii=False))
+        typer.echo(to_json(summary))
     else:
         _print_summary(summary)
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"{summary['plant']}, {summary['plant_hours']:.0f} h, seed {summary['seed']}")
-    for heading in (
-        "Product", "Mean purity %", "Recovery %", "Off-spec t REO", "Off-spec h",
-        "First off-spec h", "Lots", "Lots off-spec",
-    ):
-        table.add_column(heading, justify="left" if heading == "Product" else "right")
+    shown = table(
+        f"{summary['plant']}, {summary['plant_hours']:.0f} h, seed {summary['seed']}",
+        "product",
+        "purity, %",
+        "recovery, %",
+        "off-spec, t REO",
+        "off-spec, h",
+        "first, h",
+        "lots off",
+    )
     for name, product in summary["products"].items():
-        first = product["hours_to_off_spec"]
-        table.add_row(
-            name, f"{product['mean_purity'] * 100:.4f}", f"{product['recovery'] * 100:.3f}",
-            f"{product['off_spec_t']:.2f}", f"{product['off_spec_h']:.1f}",
+        first, recovery = product["hours_to_off_spec"], product["recovery"]
+        shown.add_row(
+            name,
+            f"{product['mean_purity']:.4%}".rstrip("%"),
+            "" if recovery is None else f"{100.0 * recovery:.3f}",
+            f"{product['off_spec_t']:.2f}",
+            f"{product['off_spec_h']:.1f}",
             "never" if first is None else f"{first:.1f}",
-            str(product["lots"]), str(product["lots_off_spec"]),
+            f"{product['lots_off_spec']} of {product['lots']}",
         )
-    console().print(table)
+    console().print(shown)
     used = ", ".join(f"{v:.3f} t {k}" for k, v in summary["reagents_per_t_reo"].items())
     modes = ", ".join(f"{m['mode']} from {m['from_h']:.0f} h" for m in summary["modes"])
     console().print(
@@ -141,40 +176,59 @@ def _print_summary(summary: dict[str, Any]) -> None:
     )
 
 
-def _serve(build: Any, pace: float, host: str, port: int, browser: bool) -> None:
+def _serve(build: Callable[[], PlantRun], pace: float, host: str, port: int, browser: bool) -> None:
     import logging
-    import socket
 
     import uvicorn
 
-    from raffinate.errors import SpecificationError
     from raffinate.runtime.web import LiveRun, create_app
 
     logging.basicConfig(level=logging.WARNING)
+    door = _open_door(host, port)
+
+    def give_up() -> None:
+        server.should_exit = True
+
+    live = LiveRun(build, pace, give_up)
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(live), log_level="warning", timeout_graceful_shutdown=1)
+    )
+    shown_host = f"[{host}]" if ":" in host else host
+    address = f"http://{shown_host}:{door.getsockname()[1]}"
+    typer.echo(f"The plant is at {address}  (Ctrl+C stops it)", err=True)
+    if browser:
+        _open_browser(address)
+    try:
+        server.run(sockets=[door])
+    except KeyboardInterrupt:
+        # Uvicorn has shut down in good order and raises the signal it took once more.
+        typer.echo("Stopped.", err=True)
+    if live.run is None and live.error is not None:
+        raise live.error
+
+
+def _open_door(host: str, port: int) -> socket.socket:
+    """Return a bound socket, so that port 0 has its number before the server runs."""
+    import socket
+
     if host not in ("127.0.0.1", "localhost", "::1"):
         raise SpecificationError(
-            f"the page has no log-in yet and cannot be served on {host}.", where="--host",
+            f"the page has no log-in yet and cannot be served on {host}.",
+            where="--host",
             allowed="127.0.0.1, localhost or ::1",
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    door = socket.socket(family, socket.SOCK_STREAM)
+    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind((host, port))
     except OSError as error:
+        door.close()
         raise SpecificationError(
-            f"port {port} cannot be used ({error.strerror}).", where="--port",
+            f"port {port} cannot be used ({error.strerror}).",
+            where="--port",
             mend="Choose another with --port, or 0 for any free one.",
         ) from error
-    address = f"http://{host}:{door.getsockname()[1]}"
-    live = LiveRun(build, pace)
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(live), log_level="warning", timeout_graceful_shutdown=2)
-    )
-    typer.echo(f"The plant is at {address}  (Ctrl+C stops it)", err=True)
-    if browser:
-        _open_browser(address)
-    server.run(sockets=[door])
+    return door
 
 
 def _open_browser(address: str) -> None:

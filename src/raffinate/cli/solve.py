@@ -45,7 +45,7 @@ def solve(
         list[str] | None,
         typer.Option(
             "--spec",
-            help="Purity to solve for, such as nd_purity=0.999; those left out are the nominal ones.",
+            help="Purity to solve for, such as nd_purity=0.999; one left out is the nominal one.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -197,16 +197,17 @@ def _flow_table(state: SteadyState) -> Table:
 
 def _stage_table(state: SteadyState) -> Table:
     made = table(
-        "Stages (aqueous x and organic y, mol/L)",
+        "Stages: aqueous x, organic y, free extractant (HA)₂, mol/L",
         "stage",
         "section",
         *(f"x {symbol}" for symbol in state.elements),
         *(f"y {symbol}" for symbol in state.elements),
         "pH",
-        "free (HA)₂",
+        "(HA)₂",
         left=2,
     )
     made.columns[0].justify = "right"
+    made.columns[1].no_wrap = True
     pH = state.pH
     last = len(state.sections) - 1
     for index, section in enumerate(state.sections):

@@ -112,6 +112,18 @@ class Reading:
         jacobian = (np.diag(weights) - np.outer(found, weights)) / total
         return found, jacobian @ self.covariance @ jacobian.T
 
+    def impurity(self, wanted: tuple[str, ...]) -> tuple[float, float]:
+        """Return the oxide mass fraction of all elements but `wanted`, and its sigma, [-].
+
+        Both are NaN where the elements do not add up to what the instrument can see: a liquor
+        without rare earths has no purity.
+        """
+        if not (np.isfinite(self.values).all() and self.values.sum() > self.detection_limit.sum()):
+            return math.nan, math.nan
+        fractions, covariance = self.fractions("oxide")
+        other = np.array([float(symbol not in wanted) for symbol in self.elements])
+        return float(other @ fractions), math.sqrt(max(float(other @ covariance @ other), 0.0))
+
     def log_ratio(
         self, numerator: tuple[str, ...], denominator: tuple[str, ...], basis: Basis = "mole"
     ) -> LogRatio:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raffinate.errors import SpecificationError
 
@@ -26,7 +27,7 @@ GRID = "#e3e6e8"
 BAND = "#f1f3f4"
 LIMIT = "#b0201c"
 
-_STYLE = {
+_STYLE: Any = {
     "font.size": 9.5,
     "text.color": TEXT,
     "axes.labelcolor": TEXT,
@@ -41,9 +42,13 @@ _STYLE = {
 }
 
 
-def style() -> dict[str, object]:
-    """Return the settings of every picture, for `matplotlib.rc_context`."""
-    return dict(_STYLE)
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw in the style of every picture; whatever is drawn or saved outside is left alone."""
+    from matplotlib import rc_context
+
+    with rc_context(_STYLE):
+        yield
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -62,8 +67,6 @@ def save_picture(figure: Figure, path: Path) -> None:
     Raises:
         SpecificationError: The ending is another one, or the file cannot be written.
     """
-    from matplotlib import rc_context
-
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise SpecificationError(
@@ -73,7 +76,7 @@ def save_picture(figure: Figure, path: Path) -> None:
         )
     dated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     try:
-        with rc_context(style()):
+        with drawing():
             figure.savefig(path, dpi=150, facecolor="white", metadata=dated.get(ending))
     except OSError as error:
         raise SpecificationError(

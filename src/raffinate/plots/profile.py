@@ -15,11 +15,11 @@ from raffinate.plots.canvas import (
     MUTED,
     TEXT,
     clean,
+    drawing,
     element_colours,
     new_figure,
     save_picture,
     spans,
-    style,
 )
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def profile_figure(state: SteadyState, *, plant: Plant | None = None) -> Figure:
         state: The bank at rest.
         plant: Its plant; adds feed, products and monitored stages.
     """
-    from matplotlib import rc_context
-
-    with rc_context(style()):
+    with drawing():
         figure = new_figure(10.0, 7.2)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1.0))
         for axes in (upper, lower):

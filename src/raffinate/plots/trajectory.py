@@ -17,11 +17,11 @@ from raffinate.plots.canvas import (
     MUTED,
     TEXT,
     clean,
+    drawing,
     element_colours,
     new_figure,
     save_picture,
     spans,
-    style,
 )
 
 if TYPE_CHECKING:
@@ -53,11 +53,9 @@ def trajectory_figure(trajectory: Trajectory, *, plant: Plant | None = None) -> 
         plant: Its plant; says which elements the strip liquor is meant to hold. Left out, it is
             the last one.
     """
-    from matplotlib import rc_context
-
     count = len(trajectory.events)
     heights = [0.16 * count] * bool(count) + [1.5, 0.8, 0.8, 1.5]
-    with rc_context(style()):
+    with drawing():
         figure = new_figure(10.0, 1.0 + 1.75 * sum(heights))
         panels = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
         if count:

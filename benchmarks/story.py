@@ -1,0 +1,137 @@
+"""The default story, told in manual and under fuzzy control, and each upset alone.
+
+Prints, for the plant equal to its model and left in manual, the hours from each upset to the first
+off-specification product; for the plants of the seeds left in manual without any upset, when they
+drift off; and the whole story in manual and fuzzy. With --picture it draws the story.
+
+    python benchmarks/story.py --picture docs/img/story.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from raffinate.plant.plant_file import load_plant
+from raffinate.runtime.loop import PlantRun
+from raffinate.runtime.upsets import DEFAULT_STORY, UPSETS
+from raffinate.units import HOUR
+
+UPSET_AT = 24.0 * HOUR
+
+
+def first_off_spec(run: PlantRun) -> float | None:
+    """Return the first hour at which a product was off specification."""
+    found = [
+        product["hours_to_off_spec"]
+        for product in run.summary()["products"].values()
+        if product["hours_to_off_spec"] is not None
+    ]
+    return min(found, default=None)
+
+
+def upsets_alone() -> list[dict[str, Any]]:
+    """Return hours to off-spec of each upset of the story, alone, in manual, matched plant."""
+    rows = []
+    for _, name in DEFAULT_STORY:
+        upset = UPSETS[name]
+        run = PlantRun(
+            load_plant("ceprnd_p507"),
+            mode="manual",
+            matched=True,
+            duration=UPSET_AT + 200.0 * HOUR,
+            story=[(upset.begun(UPSET_AT), upset.title)],
+        )
+        run.run_to_end()
+        first = first_off_spec(run)
+        after = None if first is None else first - UPSET_AT / HOUR
+        rows.append({"upset": upset.title, "hours_to_off_spec": after})
+    return rows
+
+
+def drift(seeds: list[int]) -> list[dict[str, Any]]:
+    """Return when plants that differ from their model drift off by themselves, in manual."""
+    rows = []
+    for seed in seeds:
+        run = PlantRun(
+            load_plant("ceprnd_p507"), mode="manual", seed=seed, duration=300.0 * HOUR, story=[]
+        )
+        run.run_to_end()
+        rows.append({"seed": seed, "hours_to_off_spec": first_off_spec(run)})
+    return rows
+
+
+def told(mode: str, seed: int) -> PlantRun:
+    """Return the default story, run to its end."""
+    run = PlantRun(load_plant("ceprnd_p507"), mode=mode, seed=seed)
+    run.run_to_end()
+    return run
+
+
+def draw(runs: dict[str, PlantRun], path: Path) -> None:
+    """Draw impurities and flows of the story in manual and fuzzy."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.0, 6.6), layout="constrained")
+    axes = figure.subplots(3, 1, sharex=True, height_ratios=(2, 2, 1.5))
+    colours = {"manual": "#b04a3a", "fuzzy": "#2b6a8f"}
+    for axis, product in zip(axes, ("cepr", "nd"), strict=False):
+        for mode, run in runs.items():
+            columns = run.history.columns()
+            axis.semilogy(
+                columns["t_h"], columns[f"{product}_impurity"], color=colours[mode], label=mode
+            )
+        axis.axhline(1e-3, color="0.3", linestyle="--", linewidth=0.9)
+        axis.text(4, 1.08e-3, "limit 0.1 %", fontsize=8, color="0.3")
+        title = "Nd in Ce/Pr" if product == "cepr" else "Ce + Pr in Nd"
+        axis.set_ylabel(f"{title}\nmass fraction of REO")
+        axis.set_ylim(5e-5, 5e-1)
+    axes[0].legend(loc="upper left", ncols=2, frameon=False, bbox_to_anchor=(0.1, 1.0))
+    columns = runs["fuzzy"].history.columns()
+    nominal = runs["fuzzy"].operate.nominal
+    for name, style in (("organic_flow", "-"), ("scrub_flow", "--"), ("acid_flow", ":")):
+        share = [value / (nominal[name] * HOUR) for value in columns[f"{name}_sp"]]
+        title = runs["fuzzy"].plant.levers[name].title
+        axes[2].plot(columns["t_h"], share, style, color=colours["fuzzy"], label=title)
+    axes[2].set_ylabel("fuzzy setpoints\nover nominal")
+    axes[2].legend(loc="upper right", ncols=3, frameon=False, fontsize=8)
+    axes[2].set_xlabel("plant time, h")
+    for axis in axes:
+        axis.grid(alpha=0.25)
+        for begin, name in DEFAULT_STORY:
+            end = min(begin + UPSETS[name].duration, runs["fuzzy"].duration)
+            axis.axvspan(begin / HOUR, end / HOUR, color="0.5", alpha=0.13, linewidth=0)
+    for begin, name in DEFAULT_STORY:
+        axes[0].annotate(
+            UPSETS[name].title,
+            (begin / HOUR, 4.2e-1),
+            fontsize=8,
+            va="top",
+            xytext=(3, 0),
+            textcoords="offset points",
+        )
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Tell the story."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--drift-seeds", type=int, default=5)
+    parser.add_argument("--picture", type=Path)
+    options = parser.parse_args()
+    runs = {mode: told(mode, options.seed) for mode in ("manual", "fuzzy")}
+    result = {
+        "upsets_alone_in_manual": upsets_alone(),
+        "manual_without_upset": drift(list(range(1, options.drift_seeds + 1))),
+        "story": {mode: run.summary() for mode, run in runs.items()},
+    }
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+    if options.picture is not None:
+        draw(runs, options.picture)
+
+
+if __name__ == "__main__":
+    main()
