@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from skip_list import parse_skip_list, unlisted
+
+if TYPE_CHECKING:
+    from raffinate.plant.model import Plant
+    from raffinate.plant.steady import SteadyState
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +26,23 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "local")
+
+
+@pytest.fixture(scope="session")
+def default_plant() -> Plant:
+    """The shipped plant, at the flows from which its nominal flows are searched."""
+    from raffinate.plant.plant_file import load_plant
+
+    return load_plant("ceprnd_p507")
+
+
+@pytest.fixture(scope="session")
+def nominal_state(default_plant: Plant) -> SteadyState:
+    """The shipped plant at its nominal purities."""
+    from raffinate.plant.steady import solve_nominal
+
+    return solve_nominal(default_plant)
+
 
 SKIPPED = pytest.StashKey[list[str]]()
 

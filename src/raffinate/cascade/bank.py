@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from raffinate.numerics.jax_setup import Array, jnp
+from raffinate.numerics.jax_setup import Array, given, jnp
 
 
 def bucket_size(stages: int) -> int:
@@ -116,11 +116,11 @@ class Specification(NamedTuple):
 def no_specification(component_count: int, flow_count: int) -> Specification:
     """Return the specification that asks nothing and frees nothing."""
     return Specification(
-        outlet_stage=np.zeros(0, dtype=np.int64),
-        weight=np.zeros((0, component_count)),
-        impurity=np.zeros((0, component_count)),
-        log_impurity=np.zeros(0),
-        response=np.zeros((flow_count, 0)),
+        outlet_stage=given(np.zeros(0, dtype=np.int64)),
+        weight=given(np.zeros((0, component_count))),
+        impurity=given(np.zeros((0, component_count))),
+        log_impurity=given(np.zeros(0)),
+        response=given(np.zeros((flow_count, 0))),
     )
 
 

@@ -16,25 +16,34 @@ from functools import partial
 from typing import NamedTuple
 
 from raffinate.cascade.bank import Inventory, Unknowns
+from raffinate.cascade.boundary import Boundary, boundary_rates, no_crossing
 from raffinate.cascade.equations import (
-    Evaluation,
     Problem,
-    element_count,
+    blank_inventory,
     evaluate,
-    factorise_newton,
     inventory,
     residual,
 )
-from raffinate.cascade.steady import blank_inventory, largest
-from raffinate.chemistry.exchange import StageChemistry
+from raffinate.cascade.jacobian import factorise_newton
+from raffinate.cascade.steady import largest
+from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.numerics.block_tridiagonal import BorderedFactors, solve_bordered
 from raffinate.numerics.jax_setup import Array, jax, jnp, lax
 
 GAMMA = 2.0 - math.sqrt(2.0)
+"""Where in a step the trapezoidal stage ends, [-]; this one makes both stages share a matrix."""
+
 DIAGONAL = 0.5 * GAMMA
+"""γ of the implicit stages: each solves (Y - base)/(γ Δt) = F(Y)."""
+
 OUTER = math.sqrt(2.0) / 4.0
+"""Weight of the first two rates in the step."""
+
 WEIGHTS = (OUTER, OUTER, DIAGONAL)
+"""Weights of the three rates in the step."""
+
 EMBEDDED = ((1.0 - OUTER) / 3.0, (3.0 * OUTER + 1.0) / 3.0, DIAGONAL / 3.0)
+"""Weights of a third-order companion, for the error estimate."""
 
 NEWTON_TOLERANCE = 1e-10
 """Largest relative residual of an implicit stage, [-]; bounds the balance error of a trajectory."""
@@ -42,26 +51,14 @@ NEWTON_TOLERANCE = 1e-10
 MAX_CHORD = 12
 """Iterations with one Jacobian before a step is given up."""
 
+LONGEST_WANTED = 30.0 * 86400.0
+"""Longest step that is remembered as worth trying, [s]."""
+
+SHORTEST_STEP = 1e-4
+"""Step below which an integration is given up, [s]."""
+
 AS_HELD = 1e30
 """A rate at which settled streams are what the settlers hold, [1/s]."""
-
-
-class Boundary(NamedTuple):
-    """Amounts that crossed the boundary of a bank, [mol], or their rates, [mol/s].
-
-    Attributes:
-        fed: Brought by aqueous feeds, (component,).
-        raffinate: Left with the aqueous of stage 0, (component,).
-        drawn: Left with draws, (draw, component).
-        organic_in: Entered with the saponified organic, (carried,).
-        organic_out: Left with the barren organic of the last stage, (carried,).
-    """
-
-    fed: Array
-    raffinate: Array
-    drawn: Array
-    organic_in: Array
-    organic_out: Array
 
 
 class Motion(NamedTuple):
@@ -92,52 +89,29 @@ class Motion(NamedTuple):
     failed: Array
 
 
-def boundary_rates(chemistry: StageChemistry, problem: Problem, state: Evaluation) -> Boundary:
-    """Return what crosses the boundary per second."""
-    streams, flows, out = state.streams, state.flows, state.out
-    last = problem.vessels.last
-    return Boundary(
-        fed=flows.fed.sum(axis=0),
-        raffinate=flows.passed[0] * out.settled_aqueous[0],
-        drawn=streams.draw_flow[:, None] * out.settled_aqueous[streams.draw_stage],
-        organic_in=streams.organic_flow * state.inlet,
-        organic_out=streams.organic_flow * out.settled_organic[last],
-    )
-
-
-def no_crossing(chemistry: StageChemistry, draws: int) -> Boundary:
-    """Return a boundary that nothing has crossed."""
-    count, carried = len(chemistry.components), len(chemistry.organic_components)
-    return Boundary(
-        jnp.zeros(count), jnp.zeros(count), jnp.zeros((draws, count)), jnp.zeros(carried),
-        jnp.zeros(carried),
-    )
-
-
 def time_derivative(
     chemistry: StageChemistry, problem: Problem, held: Inventory, unknowns: Unknowns
 ) -> tuple[Inventory, Boundary]:
     """Return d(held)/dt and the boundary rates at a consistent state."""
     vessels = problem.vessels
     state = evaluate(chemistry, problem, unknowns, held, jnp.array(AS_HELD))
-    flow = state.streams.organic_flow
-    out = state.out
+    flow, out = state.streams.organic_flow, state.out
     through = (state.flows.leaving + state.streams.recycle)[:, None]
-    arriving = jnp.concatenate([state.inlet[None], out.settled_organic[:-1]])
     efficiency = vessels.efficiency[:, None]
     speed = efficiency / jnp.maximum(1.0 - efficiency, 1e-9)
-    transfer = flow * (arriving - out.organic + speed * (out.equilibrium - out.organic))
-    elements = element_count(chemistry)
-    barren = out.settled_organic[vessels.last, :elements]
+    gained = state.entering.organic - out.organic + speed * (out.equilibrium - out.organic)
+    barren = out.settled_organic[vessels.last, : chemistry.element_count]
     active = vessels.active[:, None]
+    aqueous = through * (out.aqueous - held.settler_aqueous)
+    organic = flow * (out.organic - held.settler_organic)
     rates = Inventory(
         mixer=jnp.where(active, state.net, 0.0),
-        mixer_organic=jnp.where(active & (efficiency < 1.0), transfer, 0.0),
-        settler_aqueous=through * (out.aqueous - held.settler_aqueous) / vessels.settler_aqueous[:, None],
-        settler_organic=flow * (out.organic - held.settler_organic) / vessels.settler_organic[:, None],
+        mixer_organic=jnp.where(active & (efficiency < 1.0), flow * gained, 0.0),
+        settler_aqueous=aqueous / vessels.settler_aqueous[:, None],
+        settler_organic=organic / vessels.settler_organic[:, None],
         tank=flow * (barren - held.tank) / vessels.tank,
     )
-    return rates, boundary_rates(chemistry, problem, state)
+    return rates, boundary_rates(problem, state)
 
 
 def _combine(start: Inventory, *terms: tuple[Array | float, Inventory]) -> Inventory:
@@ -148,7 +122,8 @@ def _combine(start: Inventory, *terms: tuple[Array | float, Inventory]) -> Inven
 
 
 def _kept_positive(base: Inventory, start: Inventory) -> Inventory:
-    return jax.tree.map(lambda b, y: jnp.maximum(b, 1e-6 * y), base, start)
+    kept: Inventory = jax.tree.map(lambda b, y: jnp.maximum(b, 1e-6 * y), base, start)
+    return kept
 
 
 def _chord(
@@ -184,11 +159,53 @@ def _chord(
 
 
 class _Step(NamedTuple):
+    """Where a step leads, its error over what is tolerated, and its Newton iterations."""
+
     held: Inventory
     unknowns: Unknowns
     crossed: Boundary
     error: Array
     iterations: Array
+
+
+class _ImplicitStage(NamedTuple):
+    """One implicit stage of a step.
+
+    Attributes:
+        held: Inventory at its end.
+        unknowns: Unknowns that belong to it.
+        rates: d(held)/dt there.
+        crossing: Boundary rates there.
+        solved: Whether its Newton iteration converged.
+        iterations: How many it took.
+    """
+
+    held: Inventory
+    unknowns: Unknowns
+    rates: Inventory
+    crossing: Boundary
+    solved: Array
+    iterations: Array
+
+
+def _implicit_stage(
+    chemistry: StageChemistry,
+    problem: Problem,
+    guess: Unknowns,
+    base: Inventory,
+    rate: Array,
+    factors: BorderedFactors,
+) -> _ImplicitStage:
+    unknowns, left, iterations = _chord(chemistry, problem, guess, base, rate, factors)
+    held = inventory(chemistry, problem, unknowns, base, rate)
+    return _ImplicitStage(
+        held=held,
+        unknowns=unknowns,
+        rates=jax.tree.map(lambda a, b: rate * (a - b), held, base),
+        crossing=boundary_rates(problem, evaluate(chemistry, problem, unknowns, base, rate)),
+        solved=left <= NEWTON_TOLERANCE,
+        iterations=iterations,
+    )
 
 
 def _take_step(
@@ -201,47 +218,46 @@ def _take_step(
 ) -> _Step:
     rate = 1.0 / (DIAGONAL * step)
     start = motion.held
-    first, crossing_1 = time_derivative(chemistry, problem, start, motion.unknowns)
+    first, crossing = time_derivative(chemistry, problem, start, motion.unknowns)
     base = _kept_positive(_combine(start, (DIAGONAL * step, first)), start)
-    middle, left_2, count_2 = _chord(chemistry, problem, motion.unknowns, base, rate, factors)
-    held = inventory(chemistry, problem, middle, base, rate)
-    second = jax.tree.map(lambda a, b: rate * (a - b), held, base)
-    crossing_2 = boundary_rates(
-        chemistry, problem, evaluate(chemistry, problem, middle, base, rate)
-    )
-    base = _combine(start, (OUTER * step, first), (OUTER * step, second))
+    middle = _implicit_stage(chemistry, problem, motion.unknowns, base, rate, factors)
+    base = _combine(start, (OUTER * step, first), (OUTER * step, middle.rates))
     base = _kept_positive(base, start)
-    end, left_3, count_3 = _chord(chemistry, problem, middle, base, rate, factors)
-    held = inventory(chemistry, problem, end, base, rate)
-    third = jax.tree.map(lambda a, b: rate * (a - b), held, base)
-    crossing_3 = boundary_rates(chemistry, problem, evaluate(chemistry, problem, end, base, rate))
-    crossed = jax.tree.map(
-        lambda total, a, b, c: total
-        + step * (WEIGHTS[0] * a + WEIGHTS[1] * b + WEIGHTS[2] * c),
-        motion.crossed, crossing_1, crossing_2, crossing_3,
-    )
-    difference = [w - e for w, e in zip(WEIGHTS, EMBEDDED, strict=True)]
-    error = jax.tree.map(
-        lambda a, b, c: step * (difference[0] * a + difference[1] * b + difference[2] * c),
-        first, second, third,
-    )
-    norm = _error_norm(problem, error, held, tolerance)
-    solved = (left_2 <= NEWTON_TOLERANCE) & (left_3 <= NEWTON_TOLERANCE)
+    end = _implicit_stage(chemistry, problem, middle.unknowns, base, rate, factors)
+
+    def weighted(weights: tuple[float, float, float], a: Array, b: Array, c: Array) -> Array:
+        return step * (weights[0] * a + weights[1] * b + weights[2] * c)
+
+    passed = jax.tree.map(partial(weighted, WEIGHTS), crossing, middle.crossing, end.crossing)
+    d1, d2, d3 = (w - e for w, e in zip(WEIGHTS, EMBEDDED, strict=True))
+    error = jax.tree.map(partial(weighted, (d1, d2, d3)), first, middle.rates, end.rates)
+    norm = _error_norm(problem, error, end.held, tolerance)
     return _Step(
-        held, end, crossed, jnp.where(solved, norm, jnp.inf), jnp.maximum(count_2, count_3)
+        held=end.held,
+        unknowns=end.unknowns,
+        crossed=jax.tree.map(jnp.add, motion.crossed, passed),
+        error=jnp.where(middle.solved & end.solved, norm, jnp.inf),
+        iterations=jnp.maximum(middle.iterations, end.iterations),
     )
 
 
 def _error_norm(problem: Problem, error: Inventory, held: Inventory, tolerance: Array) -> Array:
-    """Return the largest error of a stored amount over what is tolerated, [-]."""
+    """Return the largest error of a stored amount over what is tolerated, [-].
+
+    In every vessel of every stage, the root of the mean square over the components.
+    """
     vessels = problem.vessels
-    absolute = tolerance
+
+    def measured(amount_error: Array, amount: Array, volume: Array | float) -> Array:
+        relative = amount_error / (tolerance * (jnp.abs(amount) + volume))
+        return jnp.sqrt(jnp.mean(relative**2, axis=1))
+
     volume = (vessels.mixer_aqueous + vessels.mixer_organic)[:, None]
-    mixer = error.mixer / (tolerance * jnp.abs(held.mixer) + absolute * volume)
-    settled = error.settler_aqueous / (tolerance * jnp.abs(held.settler_aqueous) + absolute)
-    organic = error.settler_organic / (tolerance * jnp.abs(held.settler_organic) + absolute)
-    parts = [jnp.sqrt(jnp.mean(p[:, :] ** 2, axis=1)) for p in (mixer, settled, organic)]
-    return jnp.max(jnp.where(vessels.active, jnp.maximum(jnp.maximum(*parts[:2]), parts[2]), 0.0))
+    mixer = measured(error.mixer, held.mixer, volume)
+    aqueous = measured(error.settler_aqueous, held.settler_aqueous, 1.0)
+    organic = measured(error.settler_organic, held.settler_organic, 1.0)
+    worst = jnp.maximum(jnp.maximum(mixer, aqueous), organic)
+    return jnp.max(jnp.where(vessels.active, worst, 0.0))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -268,6 +284,47 @@ def begin(
     )
 
 
+def _advanced(
+    chemistry: StageChemistry,
+    problem: Problem,
+    now: Motion,
+    step: Array,
+    tolerance: Array,
+) -> tuple[Motion, Array]:
+    """Return the motion after one attempt of `step`, and the time it gained, [s]."""
+    rate = 1.0 / (DIAGONAL * step)
+    stale = jnp.abs(now.factor_rate / rate - 1.0) > 0.02
+
+    def renew() -> BorderedFactors:
+        return factorise_newton(chemistry, problem, now.unknowns, now.held, rate)
+
+    factors = lax.cond(stale, renew, lambda: now.factors)
+    taken = _take_step(chemistry, problem, now, step, factors, tolerance)
+    good = taken.error <= 1.0
+    growth = jnp.clip(0.85 / jnp.cbrt(jnp.maximum(taken.error, 1e-6)), 0.2, 4.0)
+    # A Jacobian that barely contracts at this length will not at a longer one.
+    growth = jnp.where(taken.iterations >= MAX_CHORD - 4, jnp.minimum(growth, 1.0), growth)
+    # Without convergence there is no error to go by: a fresh Jacobian first, then a shorter step.
+    shrink = jnp.where(jnp.isfinite(taken.error), growth, jnp.where(stale, 0.25, 1.0))
+    slow = (taken.iterations >= MAX_CHORD - 3) | ~good
+    longer = jnp.maximum(step * growth, now.step * (growth >= 1.0))
+    wanted = jnp.where(good, longer, step * shrink)
+    keep = partial(jnp.where, good)
+    after = Motion(
+        held=jax.tree.map(keep, taken.held, now.held),
+        unknowns=jax.tree.map(keep, taken.unknowns, now.unknowns),
+        step=jnp.minimum(wanted, LONGEST_WANTED),
+        crossed=jax.tree.map(keep, taken.crossed, now.crossed),
+        factors=factors,
+        factor_rate=jnp.where(slow, 0.0, jnp.where(stale, rate, now.factor_rate)),
+        steps=now.steps + good,
+        rejected=now.rejected + ~good,
+        factorisations=now.factorisations + stale,
+        failed=wanted < SHORTEST_STEP,
+    )
+    return after, jnp.where(good, step, 0.0)
+
+
 @partial(jax.jit, static_argnums=0)
 def integrate(
     chemistry: StageChemistry,
@@ -288,9 +345,11 @@ def integrate(
         longest: Longest step, [s].
     """
     zero = jnp.array(0)
-    draws = problem.streams.draw_flow.shape[0]
     motion = motion._replace(
-        crossed=no_crossing(chemistry, draws), steps=zero, rejected=zero, factorisations=zero
+        crossed=no_crossing(chemistry, problem.streams.draw_flow.shape[0]),
+        steps=zero,
+        rejected=zero,
+        factorisations=zero,
     )
 
     def unfinished(carry: tuple[Motion, Array]) -> Array:
@@ -302,50 +361,8 @@ def integrate(
         left = duration - elapsed
         pieces = jnp.ceil(left / jnp.minimum(now.step, longest) - 1e-9)
         step = left / jnp.maximum(pieces, 1.0)
-        rate = 1.0 / (DIAGONAL * step)
-        stale = jnp.abs(now.factor_rate / rate - 1.0) > 0.02
-
-        def renew() -> BorderedFactors:
-            return factorise_newton(chemistry, problem, now.unknowns, now.held, rate)
-
-        factors = lax.cond(stale, renew, lambda: now.factors)
-        taken = _take_step(chemistry, problem, now, step, factors, tolerance)
-        good = taken.error <= 1.0
-        growth = jnp.clip(0.85 / jnp.cbrt(jnp.maximum(taken.error, 1e-6)), 0.2, 4.0)
-        # A Jacobian that barely contracts at this length will not at a longer one.
-        growth = jnp.where(taken.iterations >= MAX_CHORD - 4, jnp.minimum(growth, 1.0), growth)
-        shrink = jnp.where(jnp.isfinite(taken.error), growth, jnp.where(stale, 0.25, 1.0))
-        slow = (taken.iterations >= MAX_CHORD - 3) | ~good
-        keep = partial(jnp.where, good)
-        wanted = jnp.where(good, jnp.maximum(step * growth, now.step * (growth >= 1.0)), step * shrink)
-        after = Motion(
-            held=jax.tree.map(keep, taken.held, now.held),
-            unknowns=jax.tree.map(keep, taken.unknowns, now.unknowns),
-            step=jnp.minimum(wanted, 30.0 * 86400.0),
-            crossed=jax.tree.map(keep, taken.crossed, now.crossed),
-            factors=factors,
-            factor_rate=jnp.where(slow, 0.0, jnp.where(stale, rate, now.factor_rate)),
-            steps=now.steps + good,
-            rejected=now.rejected + ~good,
-            factorisations=now.factorisations + stale,
-            failed=wanted < 1e-4,
-        )
-        return after, elapsed + jnp.where(good, step, 0.0)
+        after, gained = _advanced(chemistry, problem, now, step, tolerance)
+        return after, elapsed + gained
 
     motion, _ = lax.while_loop(unfinished, advance, (motion, jnp.array(0.0)))
     return motion
-
-
-@partial(jax.jit, static_argnums=0)
-def total_held(chemistry: StageChemistry, problem: Problem, held: Inventory) -> Array:
-    """Return what mixers, settlers and the organic tank hold, (component,), [mol]."""
-    vessels = problem.vessels
-    carried = jnp.array(chemistry.organic_components)
-    active = vessels.active[:, None]
-    total = jnp.sum(jnp.where(active, held.mixer, 0.0), axis=0)
-    aqueous = vessels.settler_aqueous[:, None] * held.settler_aqueous
-    total = total + jnp.sum(jnp.where(active, aqueous, 0.0), axis=0)
-    organic = vessels.settler_organic[:, None] * held.settler_organic
-    total = total.at[carried].add(jnp.sum(jnp.where(active, organic, 0.0), axis=0))
-    elements = element_count(chemistry)
-    return total.at[:elements].add(vessels.tank * held.tank)

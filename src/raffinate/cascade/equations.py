@@ -19,12 +19,16 @@ from raffinate.cascade.bank import (
     adjusted,
     aqueous_flows,
 )
-from raffinate.chemistry.exchange import ExchangeParameters, StageChemistry
-from raffinate.numerics.block_tridiagonal import BorderedFactors, factorise, factorise_bordered
-from raffinate.numerics.jax_setup import Array, jax, jnp, lax
+from raffinate.chemistry.stage_chemistry import Parameters, StageChemistry
+from raffinate.numerics.jax_setup import Array, jax, jnp
 
 NEGLIGIBLE = 1e-12
 """Rare earth in barren organic, as a fraction of the extractant, below which none is counted."""
+
+TINY = 1e-30
+"""Flow that keeps a stage without any aqueous flow from dividing by zero, [m³/s].
+
+Its square, which derivatives divide by, must not underflow either."""
 
 
 class Problem(NamedTuple):
@@ -40,19 +44,63 @@ class Problem(NamedTuple):
     vessels: Vessels
     streams: Streams
     specification: Specification
-    parameters: ExchangeParameters
+    parameters: Parameters
 
 
 class Stage(NamedTuple):
-    """One row of `Problem`, seen by one stage; scalars but for the vectors."""
+    """One stage as its own equations see it; for a whole bank, the stage is the first axis.
+
+    Attributes:
+        mixer_aqueous, mixer_organic: Phase volumes in the mixer, [m³].
+        settler_aqueous, settler_organic: Phase volumes in the settler, [m³].
+        efficiency: Organic-phase Murphree efficiency, [-].
+        recycle: Settled aqueous returned to the mixer, [m³/s].
+        leaving: Aqueous leaving the settler, [m³/s].
+        base_mixer: Content of the mixer at the start of the step, (component,), [mol].
+        base_mixer_organic: Of its organic phase, (carried,), [mol].
+        base_settler_aqueous: Settled aqueous at the start, (component,), [mol/m³].
+        base_settler_organic: Settled organic at the start, (carried,), [mol/m³].
+    """
 
     mixer_aqueous: Array
     mixer_organic: Array
     settler_aqueous: Array
     settler_organic: Array
     efficiency: Array
-    active: Array
     recycle: Array
+    leaving: Array
+    base_mixer: Array
+    base_mixer_organic: Array
+    base_settler_aqueous: Array
+    base_settler_organic: Array
+
+
+class Shared(NamedTuple):
+    """What every stage shares in one implicit step.
+
+    Attributes:
+        organic_flow: [m³/s].
+        extractant: Total dimer in the organic, [mol/m³]: the scale of the organic unknowns.
+        rate: 1/(γ Δt), [1/s]; 0 for the steady state.
+        parameters: Numbers of the chemistry.
+    """
+
+    organic_flow: Array
+    extractant: Array
+    rate: Array
+    parameters: Parameters
+
+
+class Entering(NamedTuple):
+    """What other stages and feeds send into a mixer.
+
+    Attributes:
+        aqueous: Components with aqueous streams, (component,), [mol/s].
+        organic: Organic from the stage before, (carried,), [mol/m³].
+    """
+
+    aqueous: Array
+    organic: Array
 
 
 class Outflow(NamedTuple):
@@ -73,133 +121,6 @@ class Outflow(NamedTuple):
     settled_organic: Array
 
 
-def stage_rows(vessels: Vessels, streams: Streams) -> Stage:
-    """Return per-stage data with the stage on the first axis."""
-    return Stage(
-        vessels.mixer_aqueous,
-        vessels.mixer_organic,
-        vessels.settler_aqueous,
-        vessels.settler_organic,
-        vessels.efficiency,
-        vessels.active,
-        streams.recycle,
-    )
-
-
-def outflow(
-    chemistry: StageChemistry,
-    unknowns: Array,
-    stage: Stage,
-    aqueous_flow: Array,
-    organic_flow: Array,
-    base: Inventory,
-    rate: Array,
-    extractant: Array,
-    parameters: ExchangeParameters,
-) -> Outflow:
-    """Return what one stage sends on, its settlers eliminated."""
-    carried = jnp.array(chemistry.organic_components)
-    count = chemistry.unknown_count
-    aqueous, organic_all = chemistry.phases(unknowns[:count], parameters)
-    organic = unknowns[count:] * extractant
-    through_aqueous = aqueous_flow + stage.recycle
-    held_aqueous = rate * stage.settler_aqueous
-    held_organic = rate * stage.settler_organic
-    tiny = 1e-300
-    settled_aqueous = (held_aqueous * base.settler_aqueous + (through_aqueous + tiny) * aqueous) / (
-        held_aqueous + through_aqueous + tiny
-    )
-    settled_organic = (held_organic * base.settler_organic + (organic_flow + tiny) * organic) / (
-        held_organic + organic_flow + tiny
-    )
-    return Outflow(aqueous, organic, organic_all[carried], settled_aqueous, settled_organic)
-
-
-def imbalance(
-    here: Outflow,
-    aqueous_in: Array,
-    organic_in: Array,
-    stage: Stage,
-    aqueous_flow: Array,
-    organic_flow: Array,
-    carried: tuple[int, ...],
-) -> Array:
-    """Return what enters a mixer less what leaves it, (component,), [mol/s].
-
-    Args:
-        here: What the stage sends on.
-        aqueous_in: Components entering with aqueous streams, (component,), [mol/s].
-        organic_in: Organic from the stage before, (carried,), [mol/m³].
-        stage: The stage.
-        aqueous_flow: Aqueous leaving the settler, [m³/s].
-        organic_flow: Organic through the stage, [m³/s].
-        carried: Indices of the components the organic carries.
-    """
-    aqueous = aqueous_in + stage.recycle * here.settled_aqueous
-    aqueous = aqueous - (aqueous_flow + stage.recycle) * here.aqueous
-    return aqueous.at[jnp.array(carried)].add(organic_flow * (organic_in - here.organic))
-
-
-def stage_residual(
-    chemistry: StageChemistry,
-    unknowns: Array,
-    here: Outflow,
-    net: Array,
-    organic_in: Array,
-    stage: Stage,
-    aqueous_flow: Array,
-    organic_flow: Array,
-    base: Inventory,
-    rate: Array,
-    parameters: ExchangeParameters,
-) -> Array:
-    """Return relative residuals of one stage, (unknown + carried,).
-
-    Mixer balances and electroneutrality come from the chemistry, given totals that are what an
-    equilibrium mixture holds plus the imbalance; then organic-phase Murphree, in a form that holds
-    for efficiencies up to and including one and, in time, is first-order mass transfer.
-    """
-    carried = jnp.array(chemistry.organic_components)
-    count = chemistry.unknown_count
-    held = stage.mixer_aqueous * here.aqueous
-    held = held.at[carried].add(stage.mixer_organic * here.organic)
-    net = net - rate * (held - base.mixer)
-    through = aqueous_flow + stage.recycle + organic_flow
-    fraction = organic_flow / through
-    # Short steps balance what is stored, long ones what flows; residuals are relative to both.
-    turnover = through + rate * (stage.mixer_aqueous + stage.mixer_organic)
-    equilibrium = (1.0 - fraction) * here.aqueous
-    equilibrium = equilibrium.at[carried].add(fraction * here.equilibrium)
-    balances = chemistry.residual(
-        unknowns[:count], equilibrium + net / turnover, fraction, parameters
-    )
-    gathered = rate * (stage.mixer_organic * here.organic - base.mixer_organic) / organic_flow
-    lag = gathered + here.organic - organic_in
-    transfer = here.equilibrium - here.organic
-    scale = (here.equilibrium + organic_in) * (1.0 + rate * stage.mixer_organic / organic_flow)
-    murphree = ((1.0 - stage.efficiency) * lag - stage.efficiency * transfer) / scale
-    return jnp.concatenate([balances, murphree])
-
-
-def extractant_of(streams: Streams) -> Array:
-    """Return total dimer in the organic, [mol/m³]: the scale of the organic unknowns."""
-    return jnp.asarray(streams.organic_inlet)[-1]
-
-
-def organic_inlet(
-    chemistry: StageChemistry, streams: Streams, border: Array, elements: int
-) -> Array:
-    """Return the organic entering stage 0, (carried,), [mol/m³]."""
-    carried = jnp.array(chemistry.organic_components)
-    returned = border[:elements] * extractant_of(streams)
-    return jnp.asarray(streams.organic_inlet)[carried].at[:elements].set(returned)
-
-
-def element_count(chemistry: StageChemistry) -> int:
-    """Return the number of rare earths: all components but cation, anion and extractant."""
-    return len(chemistry.components) - 3
-
-
 class Evaluation(NamedTuple):
     """A bank at given unknowns.
 
@@ -209,6 +130,9 @@ class Evaluation(NamedTuple):
         streams: Streams with the free variables applied.
         flows: Aqueous flows.
         inlet: Organic entering stage 0, (carried,), [mol/m³].
+        stages: The stages, stage first.
+        shared: What they share.
+        entering: What enters their mixers, stage first.
     """
 
     out: Outflow
@@ -216,6 +140,133 @@ class Evaluation(NamedTuple):
     streams: Streams
     flows: AqueousFlows
     inlet: Array
+    stages: Stage
+    shared: Shared
+    entering: Entering
+
+
+def stage_rows(vessels: Vessels, streams: Streams, flows: AqueousFlows, base: Inventory) -> Stage:
+    """Return the stages of a bank, stage first."""
+    return Stage(
+        mixer_aqueous=vessels.mixer_aqueous,
+        mixer_organic=vessels.mixer_organic,
+        settler_aqueous=vessels.settler_aqueous,
+        settler_organic=vessels.settler_organic,
+        efficiency=vessels.efficiency,
+        recycle=streams.recycle,
+        leaving=flows.leaving,
+        base_mixer=base.mixer,
+        base_mixer_organic=base.mixer_organic,
+        base_settler_aqueous=base.settler_aqueous,
+        base_settler_organic=base.settler_organic,
+    )
+
+
+def outflow(chemistry: StageChemistry, unknowns: Array, stage: Stage, shared: Shared) -> Outflow:
+    """Return what one stage sends on, its settlers eliminated.
+
+    Args:
+        chemistry: Equations of one contact.
+        unknowns: Of the stage, (unknown + carried,).
+        stage: The stage.
+        shared: What all stages share.
+    """
+    carried = jnp.array(chemistry.organic_components)
+    count = chemistry.unknown_count
+    aqueous, equilibrium = chemistry.phases(unknowns[:count], shared.parameters)
+    organic = unknowns[count:] * shared.extractant
+    through_aqueous = stage.leaving + stage.recycle + TINY
+    through_organic = shared.organic_flow + TINY
+    held_aqueous = shared.rate * stage.settler_aqueous
+    held_organic = shared.rate * stage.settler_organic
+    settled_aqueous = held_aqueous * stage.base_settler_aqueous + through_aqueous * aqueous
+    settled_organic = held_organic * stage.base_settler_organic + through_organic * organic
+    return Outflow(
+        aqueous=aqueous,
+        organic=organic,
+        equilibrium=equilibrium[carried],
+        settled_aqueous=settled_aqueous / (held_aqueous + through_aqueous),
+        settled_organic=settled_organic / (held_organic + through_organic),
+    )
+
+
+def imbalance(
+    here: Outflow, entering: Entering, stage: Stage, shared: Shared, carried: tuple[int, ...]
+) -> Array:
+    """Return what enters a mixer less what leaves it, (component,), [mol/s].
+
+    Args:
+        here: What the stage sends on.
+        entering: What enters its mixer from elsewhere.
+        stage: The stage.
+        shared: What all stages share.
+        carried: Indices of the components the organic carries.
+    """
+    aqueous = entering.aqueous + stage.recycle * here.settled_aqueous
+    aqueous = aqueous - (stage.leaving + stage.recycle) * here.aqueous
+    organic = shared.organic_flow * (entering.organic - here.organic)
+    return aqueous.at[jnp.array(carried)].add(organic)
+
+
+def stage_residual(
+    chemistry: StageChemistry,
+    unknowns: Array,
+    here: Outflow,
+    net: Array,
+    organic_in: Array,
+    stage: Stage,
+    shared: Shared,
+) -> Array:
+    """Return relative residuals of one stage, (unknown + carried,).
+
+    Mixer balances and electroneutrality come from the chemistry, given totals that are what an
+    equilibrium mixture holds plus the imbalance; then organic-phase Murphree, in a form that holds
+    for efficiencies up to and including one and, in time, is first-order mass transfer.
+
+    Args:
+        chemistry: Equations of one contact.
+        unknowns: Of the stage, (unknown + carried,).
+        here: What it sends on.
+        net: Imbalance of its mixer, (component,), [mol/s].
+        organic_in: Organic from the stage before, (carried,), [mol/m³].
+        stage: The stage.
+        shared: What all stages share.
+    """
+    carried = jnp.array(chemistry.organic_components)
+    flow, rate = shared.organic_flow, shared.rate
+    held = stage.mixer_aqueous * here.aqueous
+    held = held.at[carried].add(stage.mixer_organic * here.organic)
+    net = net - rate * (held - stage.base_mixer)
+    through = stage.leaving + stage.recycle + flow
+    fraction = flow / through
+    # Short steps balance what is stored, long ones what flows; residuals are relative to both.
+    turnover = through + rate * (stage.mixer_aqueous + stage.mixer_organic)
+    equilibrium = (1.0 - fraction) * here.aqueous
+    equilibrium = equilibrium.at[carried].add(fraction * here.equilibrium)
+    balances = chemistry.residual(
+        unknowns[: chemistry.unknown_count],
+        equilibrium + net / turnover,
+        fraction,
+        shared.parameters,
+    )
+    gathered = rate * (stage.mixer_organic * here.organic - stage.base_mixer_organic) / flow
+    lag = gathered + here.organic - organic_in
+    transfer = here.equilibrium - here.organic
+    scale = (here.equilibrium + organic_in) * (1.0 + rate * stage.mixer_organic / flow)
+    murphree = ((1.0 - stage.efficiency) * lag - stage.efficiency * transfer) / scale
+    return jnp.concatenate([balances, murphree])
+
+
+def extractant_of(streams: Streams) -> Array:
+    """Return total dimer in the organic, [mol/m³]: the scale of the organic unknowns."""
+    return jnp.asarray(streams.organic_inlet)[-1]
+
+
+def organic_inlet(chemistry: StageChemistry, streams: Streams, border: Array) -> Array:
+    """Return the organic entering stage 0, (carried,), [mol/m³]."""
+    carried, elements = jnp.array(chemistry.organic_components), chemistry.element_count
+    returned = border[:elements] * extractant_of(streams)
+    return jnp.asarray(streams.organic_inlet)[carried].at[:elements].set(returned)
 
 
 def evaluate(
@@ -225,57 +276,36 @@ def evaluate(
     base: Inventory,
     rate: Array,
 ) -> Evaluation:
-    """Return every stream of the bank at `unknowns`."""
-    vessels, parameters = problem.vessels, problem.parameters
-    elements = element_count(chemistry)
-    streams = adjusted(problem.streams, problem.specification, unknowns.border[elements:])
+    """Return every stream of the bank at `unknowns`.
+
+    Args:
+        chemistry: Equations of one contact.
+        problem: Numbers of the bank.
+        unknowns: Where to evaluate.
+        base: Start of the implicit step.
+        rate: 1/(γ Δt), [1/s]; 0 for the steady state.
+    """
+    free = unknowns.border[chemistry.element_count :]
+    streams = adjusted(problem.streams, problem.specification, free)
     flows = aqueous_flows(streams, unknowns.stage.shape[0])
-    extractant = extractant_of(streams)
-    stages = stage_rows(vessels, streams)
+    stages = stage_rows(problem.vessels, streams, flows, base)
+    shared = Shared(streams.organic_flow, extractant_of(streams), rate, problem.parameters)
 
-    def send(u: Array, stage: Stage, leaving: Array, held: Inventory) -> Outflow:
-        return outflow(
-            chemistry, u, stage, leaving, streams.organic_flow, held, rate, extractant, parameters
-        )
+    def send(u: Array, stage: Stage) -> Outflow:
+        return outflow(chemistry, u, stage, shared)
 
-    axes = Inventory(0, 0, 0, 0, None)
-    out = jax.vmap(send, in_axes=(0, 0, 0, axes))(unknowns.stage, stages, flows.leaving, base)
-    inlet = organic_inlet(chemistry, streams, unknowns.border, elements)
-    organic_in = jnp.concatenate([inlet[None], out.settled_organic[:-1]])
+    def net_of(here: Outflow, entering: Entering, stage: Stage) -> Array:
+        return imbalance(here, entering, stage, shared, chemistry.organic_components)
+
+    out = jax.vmap(send)(unknowns.stage, stages)
+    inlet = organic_inlet(chemistry, streams, unknowns.border)
     from_above = flows.passed[1:, None] * out.settled_aqueous[1:]
-    aqueous_in = flows.fed.at[:-1].add(from_above)
-
-    def net_of(here: Outflow, a_in: Array, o_in: Array, stage: Stage, leaving: Array) -> Array:
-        return imbalance(
-            here, a_in, o_in, stage, leaving, streams.organic_flow, chemistry.organic_components
-        )
-
-    net = jax.vmap(net_of)(out, aqueous_in, organic_in, stages, flows.leaving)
-    return Evaluation(out, net, streams, flows, inlet)
-
-
-def _stage_residuals(
-    chemistry: StageChemistry,
-    problem: Problem,
-    unknowns: Unknowns,
-    base: Inventory,
-    rate: Array,
-    state: Evaluation,
-) -> Array:
-    stages = stage_rows(problem.vessels, state.streams)
-    organic_in = jnp.concatenate([state.inlet[None], state.out.settled_organic[:-1]])
-
-    def one(u: Array, here: Outflow, net: Array, o_in: Array, stage: Stage, q: Array, held: Inventory) -> Array:
-        return stage_residual(
-            chemistry, u, here, net, o_in, stage, q, state.streams.organic_flow, held, rate,
-            problem.parameters,
-        )
-
-    axes = Inventory(0, 0, 0, 0, None)
-    rows = jax.vmap(one, in_axes=(0, 0, 0, 0, 0, 0, axes))(
-        unknowns.stage, state.out, state.net, organic_in, stages, state.flows.leaving, base
+    entering = Entering(
+        aqueous=flows.fed.at[:-1].add(from_above),
+        organic=jnp.concatenate([inlet[None], out.settled_organic[:-1]]),
     )
-    return jnp.where(problem.vessels.active[:, None], rows, 0.0)
+    net = jax.vmap(net_of)(out, entering, stages)
+    return Evaluation(out, net, streams, flows, inlet, stages, shared, entering)
 
 
 def border_residual(
@@ -283,27 +313,26 @@ def border_residual(
     border: Array,
     last_organic: Array,
     outlet_aqueous: Array,
-    base: Inventory,
+    base_tank: Array,
     rate: Array,
-    elements: int,
 ) -> Array:
     """Return the loop and purity equations, (element + spec,), relative, [-].
 
     Args:
         problem: The bank.
-        border: Barren rare earths and free variables.
+        border: Barren rare earths and free variables, (element + spec,).
         last_organic: Settled organic leaving the last stage, (carried,), [mol/m³].
         outlet_aqueous: Settled aqueous at the specified outlets, (spec, component), [mol/m³].
-        base: Start of the implicit step.
+        base_tank: Rare earths in the organic tank at the start of the step, (element,), [mol/m³].
         rate: 1/(γ Δt), [1/s].
-        elements: Number of rare earths.
     """
     specification = problem.specification
+    elements = base_tank.shape[0]
     streams = adjusted(problem.streams, specification, border[elements:])
     returned = border[:elements] * extractant_of(streams)
     leaving = last_organic[:elements]
     turnover = rate * problem.vessels.tank / streams.organic_flow
-    loop = leaving - returned - turnover * (returned - base.tank)
+    loop = leaving - returned - turnover * (returned - base_tank)
     mass = specification.weight * outlet_aqueous
     impurity = jnp.sum(mass * specification.impurity, axis=1) / jnp.sum(mass, axis=1)
     purity = jnp.log10(impurity) - specification.log_impurity
@@ -316,96 +345,20 @@ def residual(
 ) -> Unknowns:
     """Return all residuals, relative: per stage and border, in the shape of the unknowns."""
     state = evaluate(chemistry, problem, unknowns, base, rate)
-    stage = _stage_residuals(chemistry, problem, unknowns, base, rate, state)
+
+    def one(u: Array, here: Outflow, net: Array, organic_in: Array, stage: Stage) -> Array:
+        return stage_residual(chemistry, u, here, net, organic_in, stage, state.shared)
+
+    rows = jax.vmap(one)(unknowns.stage, state.out, state.net, state.entering.organic, state.stages)
     border = border_residual(
         problem,
         unknowns.border,
         state.out.settled_organic[problem.vessels.last],
         state.out.settled_aqueous[problem.specification.outlet_stage],
-        base,
+        base.tank,
         rate,
-        element_count(chemistry),
     )
-    return Unknowns(stage, border)
-
-
-def factorise_newton(
-    chemistry: StageChemistry, problem: Problem, unknowns: Unknowns, base: Inventory, rate: Array
-) -> BorderedFactors:
-    """Return the eliminated Jacobian of `residual`: blocks by forward-mode differentiation."""
-    vessels, parameters = problem.vessels, problem.parameters
-    elements = element_count(chemistry)
-    carried = chemistry.organic_components
-    state = evaluate(chemistry, problem, unknowns, base, rate)
-    stages = stage_rows(vessels, state.streams)
-    organic_flow, extractant = state.streams.organic_flow, extractant_of(state.streams)
-    axes = Inventory(0, 0, 0, 0, None)
-
-    def send(u: Array, stage: Stage, q: Array, held: Inventory) -> Outflow:
-        return outflow(chemistry, u, stage, q, organic_flow, held, rate, extractant, parameters)
-
-    def local(
-        u: Array, a_in: Array, o_in: Array, stage: Stage, q: Array, held: Inventory
-    ) -> Array:
-        here = send(u, stage, q, held)
-        net = imbalance(here, a_in, o_in, stage, q, organic_flow, carried)
-        return stage_residual(
-            chemistry, u, here, net, o_in, stage, q, organic_flow, held, rate, parameters
-        )
-
-    organic_in = jnp.concatenate([state.inlet[None], state.out.settled_organic[:-1]])
-    from_above = state.flows.passed[1:, None] * state.out.settled_aqueous[1:]
-    aqueous_in = state.flows.fed.at[:-1].add(from_above)
-    own, by_aqueous, by_organic = jax.vmap(
-        jax.jacfwd(local, argnums=(0, 1, 2)), in_axes=(0, 0, 0, 0, 0, axes)
-    )(unknowns.stage, aqueous_in, organic_in, stages, state.flows.leaving, base)
-    sent = jax.vmap(jax.jacfwd(send), in_axes=(0, 0, 0, axes))(
-        unknowns.stage, stages, state.flows.leaving, base
-    )
-    active = vessels.active[:, None, None]
-    identity = jnp.eye(own.shape[-1])
-    lower = jnp.zeros_like(own).at[1:].set(by_organic[1:] @ sent.settled_organic[:-1])
-    onward = state.flows.passed[1:, None, None] * sent.settled_aqueous[1:]
-    upper = jnp.zeros_like(own).at[:-1].set(by_aqueous[:-1] @ onward)
-    bank = factorise(
-        jnp.where(active, lower, 0.0),
-        jnp.where(active, own, identity),
-        jnp.where(active, upper, 0.0),
-    )
-    columns, corner, rows, seen = _border_blocks(chemistry, problem, unknowns, base, rate, sent)
-    return factorise_bordered(bank, columns, rows, seen, corner)
-
-
-def _border_blocks(
-    chemistry: StageChemistry,
-    problem: Problem,
-    unknowns: Unknowns,
-    base: Inventory,
-    rate: Array,
-    sent: Outflow,
-) -> tuple[Array, Array, Array, Array]:
-    """Return columns, corner, rows and the seen stages of the border."""
-    elements = element_count(chemistry)
-    last, outlets = problem.vessels.last, problem.specification.outlet_stage
-    seen = jnp.concatenate([jnp.asarray(last)[None], jnp.asarray(outlets, dtype=jnp.int64)])
-
-    def by_border(border: Array) -> tuple[Array, Array]:
-        found = residual(chemistry, problem, Unknowns(unknowns.stage, border), base, rate)
-        return found.stage, found.border
-
-    columns, corner = jax.jacfwd(by_border)(unknowns.border)
-    state = evaluate(chemistry, problem, unknowns, base, rate)
-
-    def by_outlets(organic: Array, aqueous: Array) -> Array:
-        return border_residual(problem, unknowns.border, organic, aqueous, base, rate, elements)
-
-    by_organic, by_aqueous = jax.jacfwd(by_outlets, argnums=(0, 1))(
-        state.out.settled_organic[last], state.out.settled_aqueous[outlets]
-    )
-    loop_rows = by_organic @ sent.settled_organic[last]
-    purity_rows = jnp.einsum("bsc,scm->bsm", by_aqueous, sent.settled_aqueous[outlets])
-    rows = jnp.concatenate([loop_rows[:, None, :], purity_rows], axis=1)
-    return columns, corner, rows, seen
+    return Unknowns(jnp.where(problem.vessels.active[:, None], rows, 0.0), border)
 
 
 def inventory(
@@ -417,12 +370,23 @@ def inventory(
     carried = jnp.array(chemistry.organic_components)
     organic = vessels.mixer_organic[:, None] * out.organic
     mixer = vessels.mixer_aqueous[:, None] * out.aqueous
-    returned = unknowns.border[: element_count(chemistry)] * extractant_of(state.streams)
     return Inventory(
         mixer=mixer.at[:, carried].add(organic),
         mixer_organic=organic,
         settler_aqueous=out.settled_aqueous,
         settler_organic=out.settled_organic,
-        tank=returned,
+        tank=unknowns.border[: chemistry.element_count] * state.shared.extractant,
     )
 
+
+def blank_inventory(chemistry: StageChemistry, problem: Problem) -> Inventory:
+    """Return an inventory of zeros in the right shapes, for solves that do not read it."""
+    stages = problem.vessels.active.shape[0]
+    components, carried = len(chemistry.components), len(chemistry.organic_components)
+    return Inventory(
+        mixer=jnp.zeros((stages, components)),
+        mixer_organic=jnp.zeros((stages, carried)),
+        settler_aqueous=jnp.zeros((stages, components)),
+        settler_organic=jnp.zeros((stages, carried)),
+        tank=jnp.zeros((chemistry.element_count,)),
+    )

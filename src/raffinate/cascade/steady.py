@@ -2,6 +2,8 @@
 
 Each iteration is one implicit step in a time that grows as the residual falls; the vessels' own
 holdups set the scale. At the end the step is infinite and the iteration is Newton's.
+
+Source: C. T. Kelley, D. E. Keyes, SIAM J. Numer. Anal. 35 (1998) 508.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ from functools import partial
 from typing import NamedTuple
 
 from raffinate.cascade.bank import Inventory, Unknowns
-from raffinate.cascade.equations import Problem, factorise_newton, inventory, residual
+from raffinate.cascade.equations import Problem, blank_inventory, inventory, residual
+from raffinate.cascade.jacobian import factorise_newton
 from raffinate.cascade.transport import advanced
-from raffinate.chemistry.exchange import StageChemistry
+from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.numerics.block_tridiagonal import solve_bordered
 from raffinate.numerics.jax_setup import Array, jax, jnp, lax
 
@@ -21,6 +24,12 @@ HISTORY = 600
 
 STEP_TOLERANCE = 0.1
 """Largest relative residual at which a pseudo-time step counts as taken."""
+
+LARGEST_INNER = 7
+"""Iterations within one pseudo-time step before it is tried shorter."""
+
+LONGEST_STEP = 1e15
+"""Pseudo-time step beyond which an iteration is Newton's, [s]."""
 
 
 class SteadyResult(NamedTuple):
@@ -61,6 +70,35 @@ class _March(NamedTuple):
     history: Array
 
 
+def _after_one_iteration(
+    chemistry: StageChemistry, problem: Problem, blank: Inventory, march: _March
+) -> _March:
+    zero, rate = jnp.array(0.0), 1.0 / march.step
+    base = inventory(chemistry, problem, march.accepted, blank, zero)
+    found = residual(chemistry, problem, march.iterate, base, rate)
+    matrix = factorise_newton(chemistry, problem, march.iterate, base, rate)
+    move = Unknowns(*solve_bordered(matrix, -found.stage, -found.border))
+    trial = advanced(chemistry, problem, march.iterate, move, base, rate)
+    left = largest(residual(chemistry, problem, trial, base, rate))
+    done = left < STEP_TOLERANCE
+    hopeless = ~jnp.isfinite(left) | (march.inner >= LARGEST_INNER)
+    growth = jnp.where(march.inner < 2, 4.0, jnp.where(march.inner < 4, 2.5, 1.3))
+    factor = jnp.where(done, growth, jnp.where(hopeless, 0.3, 1.0))
+    accepted = jax.tree.map(partial(jnp.where, done), trial, march.accepted)
+    steady = largest(residual(chemistry, problem, accepted, blank, zero))
+    index = jnp.minimum(march.iteration, HISTORY - 1)
+    back = hopeless & ~done
+    return _March(
+        accepted=accepted,
+        iterate=jax.tree.map(partial(jnp.where, back), march.accepted, trial),
+        step=jnp.minimum(march.step * factor, LONGEST_STEP),
+        inner=jnp.where(done | hopeless, 0, march.inner + 1),
+        iteration=march.iteration + 1,
+        norm=jnp.where(done, steady, march.norm),
+        history=march.history.at[index].set(march.norm),
+    )
+
+
 @partial(jax.jit, static_argnums=0)
 def solve_pseudo_transient(
     chemistry: StageChemistry,
@@ -76,43 +114,15 @@ def solve_pseudo_transient(
         chemistry: Equations of one contact.
         problem: Numbers of the bank.
         start: Where to begin; any positive state.
-        first_step: First pseudo-time step, [s]; 1e15 is Newton at once.
+        first_step: First pseudo-time step, [s]; `LONGEST_STEP` is Newton at once.
         tolerance: Largest relative residual accepted, [-].
         max_iterations: Newton iterations after which it gives up.
     """
     zero = jnp.array(0.0)
     blank = blank_inventory(chemistry, problem)
 
-    def steady_norm(unknowns: Unknowns) -> Array:
-        return largest(residual(chemistry, problem, unknowns, blank, zero))
-
     def unfinished(march: _March) -> Array:
         return (march.norm > tolerance) & (march.iteration < max_iterations)
-
-    def advance(march: _March) -> _March:
-        rate = 1.0 / march.step
-        base = inventory(chemistry, problem, march.accepted, blank, zero)
-        found = residual(chemistry, problem, march.iterate, base, rate)
-        matrix = factorise_newton(chemistry, problem, march.iterate, base, rate)
-        move = Unknowns(*solve_bordered(matrix, -found.stage, -found.border))
-        trial = advanced(chemistry, problem, march.iterate, move, base, rate)
-        left = largest(residual(chemistry, problem, trial, base, rate))
-        done = left < STEP_TOLERANCE
-        hopeless = ~jnp.isfinite(left) | (march.inner >= 7)
-        growth = jnp.where(march.inner < 2, 4.0, jnp.where(march.inner < 4, 2.5, 1.3))
-        factor = jnp.where(done, growth, jnp.where(hopeless, 0.3, 1.0))
-        accepted = jax.tree.map(partial(jnp.where, done), trial, march.accepted)
-        back = hopeless & ~done
-        index = jnp.minimum(march.iteration, HISTORY - 1)
-        return _March(
-            accepted=accepted,
-            iterate=jax.tree.map(partial(jnp.where, back), march.accepted, trial),
-            step=jnp.minimum(march.step * factor, 1e15),
-            inner=jnp.where(done | hopeless, 0, march.inner + 1),
-            iteration=march.iteration + 1,
-            norm=jnp.where(done, steady_norm(accepted), march.norm),
-            history=march.history.at[index].set(march.norm),
-        )
 
     march = _March(
         accepted=start,
@@ -120,22 +130,11 @@ def solve_pseudo_transient(
         step=jnp.asarray(first_step, dtype=jnp.float64),
         inner=jnp.array(0),
         iteration=jnp.array(0),
-        norm=steady_norm(start),
+        norm=largest(residual(chemistry, problem, start, blank, zero)),
         history=jnp.full((HISTORY,), jnp.nan),
     )
-    march = lax.while_loop(unfinished, advance, march)
+    march = lax.while_loop(
+        unfinished, partial(_after_one_iteration, chemistry, problem, blank), march
+    )
     left = residual(chemistry, problem, march.accepted, blank, zero)
     return SteadyResult(march.accepted, march.history, march.iteration, march.norm, left)
-
-
-def blank_inventory(chemistry: StageChemistry, problem: Problem) -> Inventory:
-    """Return an inventory of zeros in the right shapes, for solves that do not read it."""
-    stages = problem.vessels.active.shape[0]
-    components, carried = len(chemistry.components), len(chemistry.organic_components)
-    return Inventory(
-        jnp.zeros((stages, components)),
-        jnp.zeros((stages, carried)),
-        jnp.zeros((stages, components)),
-        jnp.zeros((stages, carried)),
-        jnp.zeros((components - 3,)),
-    )

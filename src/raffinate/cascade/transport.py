@@ -2,25 +2,52 @@
 
 At given D the balances of a component are linear with an M-matrix, so their solution is positive
 whatever D is. A Newton step is therefore taken only in D; what it would carry through the bank is
-solved for, and each contact is brought back to exact equilibrium. The limit of the iteration is
-Newton's, and no iterate is ever negative, overloaded or charged.
+solved for, and each contact that has an equilibrium is brought to it. The limit of the iteration
+is Newton's, and no iterate is ever negative.
 """
 
 from __future__ import annotations
 
-from raffinate.cascade.bank import Inventory, Unknowns, adjusted, aqueous_flows
+from typing import NamedTuple
+
+from raffinate.cascade.bank import AqueousFlows, Inventory, Unknowns, adjusted, aqueous_flows
 from raffinate.cascade.equations import (
+    TINY,
     Problem,
-    element_count,
+    Shared,
+    Stage,
     extractant_of,
     organic_inlet,
+    stage_rows,
 )
-from raffinate.chemistry.exchange import StageChemistry
+from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.numerics.block_tridiagonal import factorise, solve
 from raffinate.numerics.jax_setup import Array, jax, jnp
 
 SMALLEST_BARREN = 1e-60
 """Least rare earth in the returning organic, as a fraction of the extractant, [-]."""
+
+LARGEST_FREE_STEP = 0.1
+"""Largest change of a free variable in one step: of the logarithm of a flow, [-]."""
+
+
+class _Arrivals(NamedTuple):
+    """What reaches the mixers of a bank, linear in what the mixers hold.
+
+    Attributes:
+        fresh_before: Share of the organic arriving that left the mixer before in this step,
+            (stage,), [-]; the rest was in its settler.
+        held_before: The rest, (stage, carried), [mol/m³].
+        fresh_above: Aqueous arriving that left the next mixer in this step, (stage,), [m³/s].
+        lost: Aqueous a mixer loses for good, (stage,), [m³/s].
+        supply: What arrives whatever the mixers hold, (stage, component), [mol/s].
+    """
+
+    fresh_before: Array
+    held_before: Array
+    fresh_above: Array
+    lost: Array
+    supply: Array
 
 
 def advanced(
@@ -43,103 +70,152 @@ def advanced(
         rate: 1/(γ Δt), [1/s]; 0 for the steady state.
         bound: Largest change of the logarithm of a nonlinear unknown.
     """
-    count, elements = chemistry.unknown_count, element_count(chemistry)
-    vessels, parameters = problem.vessels, problem.parameters
+    count, elements = chemistry.unknown_count, chemistry.element_count
     barren = unknowns.border[:elements] + step.border[:elements]
-    barren = jnp.maximum(barren, SMALLEST_BARREN)
-    free = unknowns.border[elements:] + jnp.clip(step.border[elements:], -0.1, 0.1)
-    border = jnp.concatenate([barren, free])
+    limited = jnp.clip(step.border[elements:], -LARGEST_FREE_STEP, LARGEST_FREE_STEP)
+    free = unknowns.border[elements:] + limited
+    border = jnp.concatenate([jnp.maximum(barren, SMALLEST_BARREN), free])
     trial = chemistry.moved(unknowns.stage[:, :count], step.stage[:, :count], bound)
+
     streams = adjusted(problem.streams, problem.specification, free)
     flows = aqueous_flows(streams, trial.shape[0])
-    ratio = jax.vmap(lambda u: chemistry.distribution(u, parameters))(trial)
-    inlet = organic_inlet(chemistry, streams, border, elements)
-    aqueous, organic, lag = _transport(chemistry, problem, streams, flows, ratio, inlet, base, rate)
+    stages = stage_rows(problem.vessels, streams, flows, base)
+    shared = Shared(streams.organic_flow, extractant_of(streams), rate, problem.parameters)
+    inlet = organic_inlet(chemistry, streams, border)
+    ratio = jax.vmap(lambda u: chemistry.distribution(u, problem.parameters))(trial)
+    active = problem.vessels.active
+    aqueous, organic, equilibrium = _transport(
+        chemistry, stages, shared, flows, inlet, ratio, active
+    )
+    contacts = _equilibrated(chemistry, stages, shared, aqueous, equilibrium, trial)
+    stage = jnp.concatenate([contacts, organic / shared.extractant], axis=1)
+    return Unknowns(jnp.where(active[:, None], stage, unknowns.stage), border)
 
-    through = flows.leaving + streams.recycle
-    fraction = streams.organic_flow / (streams.organic_flow + through)
+
+def _equilibrated(
+    chemistry: StageChemistry,
+    stages: Stage,
+    shared: Shared,
+    aqueous: Array,
+    equilibrium: Array,
+    fallback: Array,
+) -> Array:
+    """Return the contacts of every stage at equilibrium; `fallback` where there is none."""
+    through = stages.leaving + stages.recycle
+    fraction = shared.organic_flow / (shared.organic_flow + through)
     carried = jnp.array(chemistry.organic_components)
-    efficiency = vessels.efficiency[:, None]
-    equilibrium = organic + (1.0 - efficiency) / efficiency * lag
     totals = (1.0 - fraction)[:, None] * aqueous
     totals = totals.at[:, carried].add(fraction[:, None] * equilibrium)
 
-    def flash(total: Array, phi: Array, fallback: Array) -> Array:
-        found = chemistry.contact(total, phi, parameters)
-        return jnp.where(jnp.all(jnp.isfinite(found)), found, fallback)
+    def flash(total: Array, phi: Array, otherwise: Array) -> Array:
+        found = chemistry.contact(total, phi, shared.parameters)
+        return jnp.where(jnp.all(jnp.isfinite(found)), found, otherwise)
 
-    stage = jax.vmap(flash)(totals, fraction, trial)
-    stage = jnp.concatenate([stage, organic / extractant_of(streams)], axis=1)
-    return Unknowns(jnp.where(vessels.active[:, None], stage, unknowns.stage), border)
+    contacts: Array = jax.vmap(flash)(totals, fraction, fallback)
+    return contacts
+
+
+def _arrivals(
+    chemistry: StageChemistry, stages: Stage, shared: Shared, flows: AqueousFlows, inlet: Array
+) -> _Arrivals:
+    carried = jnp.array(chemistry.organic_components)
+    flow, rate = shared.organic_flow, shared.rate
+    out = stages.leaving + stages.recycle + TINY
+    fresh_aqueous = out / (rate * stages.settler_aqueous + out)
+    fresh_organic = flow / (rate * stages.settler_organic + flow)
+    held_aqueous = (1.0 - fresh_aqueous)[:, None] * stages.base_settler_aqueous
+    held_organic = (1.0 - fresh_organic)[:, None] * stages.base_settler_organic
+    held_before = jnp.concatenate([inlet[None], held_organic[:-1]])
+    above = jnp.append(flows.passed[1:], 0.0)
+    held_above = jnp.zeros_like(held_aqueous).at[:-1].set(held_aqueous[1:])
+    supply = (
+        rate * stages.base_mixer
+        + flows.fed
+        + stages.recycle[:, None] * held_aqueous
+        + above[:, None] * held_above
+    )
+    return _Arrivals(
+        fresh_before=jnp.append(jnp.ones(1), fresh_organic[:-1]),
+        held_before=held_before,
+        fresh_above=above * jnp.append(fresh_aqueous[1:], 0.0),
+        lost=out - stages.recycle * fresh_aqueous,
+        supply=supply.at[:, carried].add(flow * held_before),
+    )
 
 
 def _transport(
     chemistry: StageChemistry,
-    problem: Problem,
-    streams,
-    flows,
-    ratio: Array,
+    stages: Stage,
+    shared: Shared,
+    flows: AqueousFlows,
     inlet: Array,
-    base: Inventory,
-    rate: Array,
+    ratio: Array,
+    active: Array,
 ) -> tuple[Array, Array, Array]:
-    """Return aqueous (stage, component), organic (stage, carried) and the Murphree lag."""
-    vessels = problem.vessels
-    carried = jnp.array(chemistry.organic_components)
-    organic_flow = streams.organic_flow
-    out_aqueous = flows.leaving + streams.recycle + 1e-300
-    keep_aqueous = out_aqueous / (rate * vessels.settler_aqueous + out_aqueous)
-    keep_organic = organic_flow / (rate * vessels.settler_organic + organic_flow)
-    shifted = jnp.concatenate([jnp.ones(1), keep_organic[:-1]])
-    held_organic = jnp.concatenate(
-        [inlet[None], ((1.0 - keep_organic)[:, None] * base.settler_organic)[:-1]]
-    )
-    above = jnp.concatenate([flows.passed[1:], jnp.zeros(1)])
-    keep_above = jnp.concatenate([keep_aqueous[1:], jnp.zeros(1)])
-    held_aqueous = (1.0 - keep_aqueous)[:, None] * base.settler_aqueous
-    held_above = jnp.concatenate([held_aqueous[1:], jnp.zeros((1, held_aqueous.shape[1]))])
-    source = (
-        rate * base.mixer
-        + flows.fed
-        + streams.recycle[:, None] * held_aqueous
-        + above[:, None] * held_above
-    )
-    source = source.at[:, carried].add(organic_flow * held_organic)
-    efficiency = vessels.efficiency
-    gather = rate * vessels.mixer_organic / organic_flow
-    lag_source = rate / organic_flow * base.mixer_organic + held_organic
-    active = vessels.active
-
-    def one(distribution: Array, soluble: Array, supply: Array, lagged: Array) -> Array:
-        """Solve one component: a and o of every stage, (stage, 2)."""
-        zero = jnp.zeros_like(gather)
-        own_a = rate * vessels.mixer_aqueous + out_aqueous - streams.recycle * keep_aqueous
-        own_o = rate * vessels.mixer_organic + organic_flow
-        slip = (1.0 - efficiency) * (gather + 1.0) + efficiency
-        meet_a = jnp.where(soluble, -efficiency * distribution, 1.0)
-        meet_o = jnp.where(soluble, slip, 0.0)
-        diagonal = _blocks(own_a, own_o, meet_a, meet_o)
-        back = jnp.where(soluble, -(1.0 - efficiency) * shifted, 0.0)
-        lower = _blocks(zero, -organic_flow * shifted, zero, back).at[0].set(0.0)
-        upper = _blocks(-above * keep_above, zero, zero, zero)
-        right = jnp.stack([supply, jnp.where(soluble, (1.0 - efficiency) * lagged, 0.0)], axis=1)
-        mask = active[:, None, None]
-        factors = factorise(
-            jnp.where(mask, lower, 0.0),
-            jnp.where(mask, diagonal, jnp.eye(2)),
-            jnp.where(mask, upper, 0.0),
-        )
-        return solve(factors, jnp.where(active[:, None], right, 1.0)[..., None])[..., 0]
-
-    components = len(chemistry.components)
-    lagged = jnp.zeros((ratio.shape[0], components)).at[:, carried].set(lag_source)
+    """Return aqueous (stage, component), organic and its equilibrium (stage, carried)."""
+    carried, components = jnp.array(chemistry.organic_components), len(chemistry.components)
+    arrivals = _arrivals(chemistry, stages, shared, flows, inlet)
+    base_organic = shared.rate / shared.organic_flow * stages.base_mixer_organic
+    lagged = jnp.zeros((ratio.shape[0], components))
+    lagged = lagged.at[:, carried].set(base_organic + arrivals.held_before)
+    # The extractant, last, is in the organic alone: it has no distribution ratio.
     soluble = jnp.arange(components) < components - 1
-    both = jax.vmap(one, in_axes=(1, 0, 1, 1), out_axes=1)(ratio, soluble, source, lagged)
+
+    def one(distribution: Array, dissolves: Array, supply: Array, lag: Array) -> Array:
+        return _one_component(
+            stages, shared, arrivals, active, (distribution, dissolves, supply, lag)
+        )
+
+    both = jax.vmap(one, in_axes=(1, 0, 1, 1), out_axes=1)(ratio, soluble, arrivals.supply, lagged)
     aqueous, organic = both[..., 0], both[:, carried, 1]
-    before = jnp.concatenate([jnp.zeros((1, organic.shape[1])), organic[:-1]])
-    arriving = shifted[:, None] * before + held_organic
-    lag = gather[:, None] * organic - rate / organic_flow * base.mixer_organic + organic - arriving
-    return aqueous, organic, lag
+    before = jnp.zeros_like(organic).at[1:].set(organic[:-1])
+    arriving = arrivals.fresh_before[:, None] * before + arrivals.held_before
+    gather = shared.rate * stages.mixer_organic / shared.organic_flow
+    lag = gather[:, None] * organic - base_organic + organic - arriving
+    efficiency = stages.efficiency[:, None]
+    return aqueous, organic, organic + (1.0 - efficiency) / efficiency * lag
+
+
+def _one_component(
+    stages: Stage,
+    shared: Shared,
+    arrivals: _Arrivals,
+    active: Array,
+    component: tuple[Array, Array, Array, Array],
+) -> Array:
+    """Return aqueous and organic of one component in every mixer, (stage, 2), [mol/m³].
+
+    Args:
+        stages: The stages.
+        shared: What they share.
+        arrivals: What reaches them.
+        active: Whether each exists, (stage,).
+        component: Its distribution ratio, (stage,); whether it dissolves in both phases; what
+            arrives of it, (stage,), [mol/s]; and what its Murphree equation starts from,
+            (stage,), [mol/m³].
+    """
+    distribution, dissolves, supply, lagged = component
+    efficiency, flow, rate = stages.efficiency, shared.organic_flow, shared.rate
+    zero = jnp.zeros_like(distribution)
+    lag = 1.0 - efficiency
+    gather = rate * stages.mixer_organic / flow
+    diagonal = _blocks(
+        rate * stages.mixer_aqueous + arrivals.lost,
+        rate * stages.mixer_organic + flow,
+        jnp.where(dissolves, -efficiency * distribution, 1.0),
+        jnp.where(dissolves, lag * (gather + 1.0) + efficiency, 0.0),
+    )
+    back = jnp.where(dissolves, -lag * arrivals.fresh_before, 0.0)
+    lower = _blocks(zero, -flow * arrivals.fresh_before, zero, back).at[0].set(0.0)
+    upper = _blocks(-arrivals.fresh_above, zero, zero, zero)
+    right = jnp.stack([supply, jnp.where(dissolves, lag * lagged, 0.0)], axis=1)
+    exists = active[:, None, None]
+    factors = factorise(
+        jnp.where(exists, lower, 0.0),
+        jnp.where(exists, diagonal, jnp.eye(2)),
+        jnp.where(exists, upper, 0.0),
+    )
+    return solve(factors, jnp.where(active[:, None], right, 1.0)[..., None])[..., 0]
 
 
 def _blocks(a: Array, b: Array, c: Array, d: Array) -> Array:

@@ -12,55 +12,12 @@ y can exceed a third of it, because f stays positive.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from raffinate.numerics.jax_setup import Array, jnp, lax
 
 FLOOR = 1e-9
 """Smallest concentration a stream is given, [mol/m³]: logarithms need one; 1e-12 mol/L."""
-
-
-class StageChemistry(Protocol):
-    """Equilibrium of one contact as residuals of its unknowns (count fixed per system).
-
-    Unknowns are logarithms. Components are what the engine balances. An implementation is a
-    frozen, hashable value: its numbers travel separately as `parameters`.
-    """
-
-    @property
-    def components(self) -> tuple[str, ...]:
-        """Names of the balanced components; they fix the last axis of totals and phases."""
-        ...
-
-    @property
-    def organic_components(self) -> tuple[int, ...]:
-        """Indices of the components that the organic phase carries."""
-        ...
-
-    @property
-    def unknown_count(self) -> int:
-        """Number of unknowns of one contact."""
-        ...
-
-    def residual(self, unknowns: Array, totals: Array, organic_fraction: Array, parameters: "ExchangeParameters") -> Array:
-        """Return (unknown,) residuals, relative: balances of the components first."""
-        ...
-
-    def phases(self, unknowns: Array, parameters: "ExchangeParameters") -> tuple[Array, Array]:
-        """Return aqueous and organic concentrations, each (component,), [mol/m³]."""
-        ...
-
-    def moved(self, unknowns: Array, step: Array, bound: float) -> Array:
-        """Return unknowns (..., unknown) after a Newton step, kept where they have a meaning."""
-        ...
-
-    def distribution(self, unknowns: Array, parameters: "ExchangeParameters") -> Array:
-        """Return organic over aqueous of every component, (component,); 0 where one-sided."""
-        ...
-
-    def contact(self, totals: Array, organic_fraction: Array, parameters: "ExchangeParameters") -> Array:
-        """Return the unknowns at equilibrium for given totals: solved without a guess."""
-        ...
 
 
 class ExchangeParameters(NamedTuple):
@@ -105,12 +62,21 @@ class AcidicExchange:
         return (*range(count + 1), count + 2)
 
     @property
+    def element_count(self) -> int:
+        """Number of rare earths."""
+        return len(self.elements)
+
+    @property
     def unknown_count(self) -> int:
         """Logarithms of x (element,), a, c, f and h."""
         return len(self.elements) + 4
 
     def residual(
-        self, unknowns: Array, totals: Array, organic_fraction: Array, parameters: ExchangeParameters
+        self,
+        unknowns: Array,
+        totals: Array,
+        organic_fraction: Array,
+        parameters: ExchangeParameters,
     ) -> Array:
         """Return balances, then electroneutrality, each relative to what is present, [-]."""
         aqueous, organic = self.phases(unknowns, parameters)
@@ -133,7 +99,8 @@ class AcidicExchange:
         change of the concentration; f and h, which enter as cubes, take it in the logarithm.
         """
         count = len(self.elements) + 2
-        linear = jnp.log(jnp.clip(1.0 + step[..., :count], jnp.exp(-4.0 * bound), jnp.exp(4.0 * bound)))
+        factor = 1.0 + step[..., :count]
+        linear = jnp.log(jnp.clip(factor, jnp.exp(-4.0 * bound), jnp.exp(4.0 * bound)))
         logarithmic = jnp.clip(step[..., count:], -bound, bound)
         return unknowns + jnp.concatenate([linear, logarithmic], axis=-1)
 
@@ -202,14 +169,14 @@ class AcidicExchange:
         def halve(_: int, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
             low, high = bounds
             middle = 0.5 * (low + high)
-            _, proton, free = state(middle)
+            proton, free = state(middle)[1:]
             too_low = (proton <= 0.0) | (free > jnp.exp(middle) * proton)
             return jnp.where(too_low, middle, low), jnp.where(too_low, high, middle)
 
         low, high = lax.fori_loop(0, 70, halve, (jnp.array(-60.0), jnp.array(60.0)))
         log_q = 0.5 * (low + high)
         aqueous, proton, free = state(log_q)
-        proton = jnp.where(free > 0.0, jnp.where(proton > 0.0, proton, jnp.nan), jnp.nan)
+        log_proton = jnp.log(jnp.where((free > 0.0) & (proton > 0.0), proton, jnp.nan))
         return jnp.concatenate(
-            [jnp.log(aqueous), jnp.log(anion)[None], log_q[None] + jnp.log(proton), jnp.log(proton)[None]]
+            [jnp.log(aqueous), jnp.stack([jnp.log(anion), log_q + log_proton, log_proton])]
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -203,6 +205,10 @@ def _serve(build: Callable[[], PlantRun], pace: float, host: str, port: int, bro
     except KeyboardInterrupt:
         # Uvicorn has shut down in good order and raises the signal it took once more.
         typer.echo("Stopped.", err=True)
+    if live.working:
+        # A thread that is compiling cannot be interrupted, and aborts an orderly exit.
+        sys.stderr.flush()
+        os._exit(0)
     if live.run is None and live.error is not None:
         raise live.error
 
@@ -232,8 +238,6 @@ def _open_door(host: str, port: int) -> socket.socket:
 
 
 def _open_browser(address: str) -> None:
-    import os
-    import sys
     import threading
     import webbrowser
 

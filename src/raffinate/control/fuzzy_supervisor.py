@@ -16,7 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from raffinate.control.fuzzy import MamdaniEngine
-from raffinate.control.fuzzy_terms import Variable, falling_shoulder, rising_shoulder, triangle
+from raffinate.control.fuzzy_terms import (
+    Shape,
+    Variable,
+    falling_shoulder,
+    rising_shoulder,
+    triangle,
+)
 from raffinate.instruments.reading import Reading, judge_reading
 from raffinate.units import HOUR
 
@@ -25,11 +31,11 @@ TRENDS = ("falling_fast", "falling", "steady", "rising", "rising_fast")
 MOVES = ("cut_hard", "cut", "cut_slightly", "hold", "raise_slightly", "raise", "raise_hard")
 
 
-def _terms(names: Sequence[str], span: float) -> dict[str, object]:
+def _terms(names: Sequence[str], span: float) -> dict[str, Shape]:
     """Return evenly spaced terms over ±span, shoulders at the ends."""
     count = len(names)
     centres = [-span + 2.0 * span * k / (count - 1) for k in range(count)]
-    terms: dict[str, object] = {names[0]: falling_shoulder(centres[0], centres[1])}
+    terms: dict[str, Shape] = {names[0]: falling_shoulder(centres[0], centres[1])}
     for k in range(1, count - 1):
         terms[names[k]] = triangle(centres[k - 1], centres[k], centres[k + 1])
     terms[names[-1]] = rising_shoulder(centres[-2], centres[-1])
@@ -52,23 +58,23 @@ def rule_base(subject: str, move: str, error_span: float, trend_span: float) -> 
     for row, level in enumerate(NAMES):
         for column, trend in enumerate(TRENDS):
             answer = MOVES[min(max(row + column - 1, 0), 6)]
-            rules.append(
-                f"if {subject} is {level} and trend is {trend} then {move} is {answer}"
-            )
+            rules.append(f"if {subject} is {level} and trend is {trend} then {move} is {answer}")
     return MamdaniEngine(
         inputs=(
             Variable(
-                name=subject, low=-2 * error_span, high=2 * error_span,
-                terms=_terms(NAMES, error_span),  # type: ignore[arg-type]
+                name=subject,
+                low=-2 * error_span,
+                high=2 * error_span,
+                terms=_terms(NAMES, error_span),
             ),
             Variable(
-                name="trend", low=-2 * trend_span, high=2 * trend_span,
-                terms=_terms(TRENDS, trend_span),  # type: ignore[arg-type]
+                name="trend",
+                low=-2 * trend_span,
+                high=2 * trend_span,
+                terms=_terms(TRENDS, trend_span),
             ),
         ),
-        outputs=(
-            Variable(name=move, low=-1.0, high=1.0, terms=_terms(MOVES, 1.0)),  # type: ignore[arg-type]
-        ),
+        outputs=(Variable(name=move, low=-1.0, high=1.0, terms=_terms(MOVES, 1.0)),),
         rules=tuple(rules),
         conjunction="product",
         implication="product",
@@ -233,16 +239,17 @@ class FuzzySupervisor:
         )
 
     def observe(
-        self, state: SupervisorState, readings: Sequence[Reading], assays: Sequence[Reading],
+        self,
+        state: SupervisorState,
+        readings: Sequence[Reading],
+        assays: Sequence[Reading],
         time: float,
     ) -> SupervisorState:
         """Take in what became known; judges every reading before it is believed."""
         latest, previous = dict(state.readings), dict(state.previous)
         quality = dict(state.quality)
         for reading in readings:
-            verdict, _ = judge_reading(
-                reading, previous.get(reading.place), time, self.longest_age
-            )
+            verdict, _ = judge_reading(reading, previous.get(reading.place), time, self.longest_age)
             previous[reading.place] = reading
             quality[reading.place] = verdict
             if verdict in ("good", "below_limit"):
@@ -287,9 +294,7 @@ class FuzzySupervisor:
             filtered = old + smooth * (new - old)
             error.append(filtered)
             trend.append(rate + slope * ((filtered - old) / hours - rate))
-        return replace(
-            state, time=time, error=(error[0], error[1]), trend=(trend[0], trend[1])
-        )
+        return replace(state, time=time, error=(error[0], error[1]), trend=(trend[0], trend[1]))
 
     def _errors(self, state: SupervisorState, time: float) -> tuple[float, float] | None:
         """Return how far the fronts stand above their targets; None without fresh readings."""
@@ -306,8 +311,11 @@ class FuzzySupervisor:
         return (sum(sums[-1]) / len(sums[-1]), sum(sums[1]) / len(sums[1]))
 
     def advise(
-        self, state: SupervisorState, measured: Mapping[str, float],
-        setpoints: Mapping[str, float], duration: float,
+        self,
+        state: SupervisorState,
+        measured: Mapping[str, float],
+        setpoints: Mapping[str, float],
+        duration: float,
     ) -> tuple[SupervisorState, Advice]:
         """Return the setpoints for the next control period.
 
@@ -331,9 +339,7 @@ class FuzzySupervisor:
         state = replace(
             state,
             draw=_within(state.draw + hours * self.inventory.gain * draw, draw_reach),
-            organic=_within(
-                state.organic + hours * self.sharpness.gain * organic, organic_reach
-            ),
+            organic=_within(state.organic + hours * self.sharpness.gain * organic, organic_reach),
             acid=state.acid * math.exp(-hours / 24.0),
         )
         fired = [*self._inventory_rules.explain(inventory), *self._sharpness_rules.explain(blunt)]
@@ -341,7 +347,9 @@ class FuzzySupervisor:
         return state, Advice(setpoints=self._setpoints(state), rules=rules)
 
     def _reason_to_hold(
-        self, state: SupervisorState, measured: Mapping[str, float],
+        self,
+        state: SupervisorState,
+        measured: Mapping[str, float],
         setpoints: Mapping[str, float],
     ) -> str:
         if state.error is None or self._errors(state, state.time) is None:

@@ -2,14 +2,15 @@
 
 The unknowns of stage n couple to stages n-1 and n+1 only, plus to a few *border* unknowns that
 every stage may see (the organic that returns to stage 1, a free flow) and that have equations of
-their own. Elimination is block Thomas with Gauss–Jordan inside a block; the border follows by its
-Schur complement.
+their own. Elimination is block Thomas with LU and partial pivoting inside a block, none between
+blocks; the border follows by its Schur complement.
+
+Source: G. H. Golub, C. F. Van Loan, Matrix Computations, 4th ed. (2013), section 4.5.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
-
 
 from raffinate.numerics.jax_setup import Array, jnp, lax, lu_factor, lu_solve
 
@@ -35,7 +36,8 @@ def eliminate_block(block: Array, right: Array) -> Array:
         block: (m, m).
         right: (m, q).
     """
-    return lu_solve(lu_factor(block), right)
+    solved: Array = lu_solve(lu_factor(block), right)
+    return solved
 
 
 def factorise(lower: Array, diagonal: Array, upper: Array) -> Factors:
@@ -49,17 +51,20 @@ def factorise(lower: Array, diagonal: Array, upper: Array) -> Factors:
     size = diagonal.shape[-1]
     identity = jnp.eye(size)
 
-    def forward(gain_before: Array, row: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array]]:
+    def forward(
+        gain_before: Array, row: tuple[Array, Array, Array]
+    ) -> tuple[Array, tuple[Array, Array]]:
         a, b, c = row
         solved = eliminate_block(b - a @ gain_before, jnp.concatenate([c, identity], axis=1))
-        return solved[:, :size], (solved[:, :size], solved[:, size:])
+        gain = solved[:, :size]
+        return gain, (gain, solved[:, size:])
 
     _, (gain, inverse) = lax.scan(forward, jnp.zeros((size, size)), (lower, diagonal, upper))
     return Factors(lower, inverse, gain)
 
 
 def solve(factors: Factors, right: Array) -> Array:
-    """Solve for u, (stage, m, q), with right-hand sides `right`, (stage, m, q)."""
+    """Return u, (stage, m, q), for right-hand sides `right`, (stage, m, q)."""
 
     def forward(before: Array, row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         a, inverse, r = row
@@ -113,7 +118,9 @@ def factorise_bordered(
     return BorderedFactors(bank, response, rows, seen, complement)
 
 
-def solve_bordered(factors: BorderedFactors, right: Array, border_right: Array) -> tuple[Array, Array]:
+def solve_bordered(
+    factors: BorderedFactors, right: Array, border_right: Array
+) -> tuple[Array, Array]:
     """Return stage unknowns (stage, m) and border unknowns (border,)."""
     alone = solve(factors.bank, right[..., None])[..., 0]
     seen_part = jnp.einsum("bsm,sm->b", factors.rows, alone[factors.seen])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from jax import lax
 from jax.scipy.linalg import lu_factor, lu_solve
 
 Array = jax.Array
-"""An array inside a compiled kernel; NumPy arrays are accepted wherever one is asked for."""
+"""An array inside a compiled kernel; from outside, a NumPy array typed by `given` will do."""
 
 
 def cache_directory() -> Path:
@@ -27,13 +28,22 @@ def cache_directory() -> Path:
     return Path(base) / "raffinate" if base else Path.home() / ".cache" / "raffinate"
 
 
+def given(value: Any) -> Array:
+    """Return a NumPy array as what a kernel takes, without the cost of a copy to the device."""
+    return cast(Array, value)
+
+
 def _configure() -> None:
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_compilation_cache_dir", str(cache_directory()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    settings = {
+        "jax_enable_x64": True,
+        "jax_compilation_cache_dir": str(cache_directory()),
+        "jax_persistent_cache_min_compile_time_secs": 0.05,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)  # type: ignore[no-untyped-call]
 
 
 _configure()
 
-__all__ = ["Array", "cache_directory", "jax", "jnp", "lax", "lu_factor", "lu_solve"]
+__all__ = ["Array", "cache_directory", "given", "jax", "jnp", "lax", "lu_factor", "lu_solve"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import NDArray
 
 from raffinate.cascade.bank import (
     Specification,
@@ -16,7 +19,10 @@ from raffinate.chemistry.elements import oxide_molar_masses
 from raffinate.chemistry.exchange import FLOOR, AcidicExchange, ExchangeParameters
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.errors import SpecificationError
+from raffinate.numerics.jax_setup import given
 from raffinate.plant.model import Circuit, Liquor, Plant
+
+Array = NDArray[np.float64]
 
 MIXER_RATIO = (1.0 / 3.0, 3.0)
 """Organic to aqueous in a mixer outside which it does not run, [-]; internal recycle included."""
@@ -31,12 +37,12 @@ def parameters_of(system: ExtractionSystem) -> ExchangeParameters:
     """Return the numbers of a system."""
     ten = np.log(10.0)
     return ExchangeParameters(
-        np.asarray(system.log10_extraction_constant) * ten,
-        np.float64(system.log10_saponification_constant * ten),
+        given(np.asarray(system.log10_extraction_constant) * ten),
+        given(np.float64(system.log10_saponification_constant * ten)),
     )
 
 
-def liquor_components(liquor: Liquor, elements: tuple[str, ...]) -> np.ndarray:
+def liquor_components(liquor: Liquor, elements: tuple[str, ...]) -> Array:
     """Return a liquor as components, (component,), [mol/m³]; anion from electroneutrality."""
     unknown = set(liquor.concentration) - set(elements)
     if unknown:
@@ -74,20 +80,21 @@ def streams_of(circuit: Circuit) -> Streams:
     cation = circuit.saponification_degree * circuit.extractant_concentration
     organic = np.array([0.0] * len(elements) + [max(cation, FLOOR), 0.0, dimer])
     return Streams(
-        organic_flow=np.float64(circuit.organic_flow),
-        organic_inlet=organic,
-        feed_flow=np.array([feed[0] for feed in feeds]),
-        feed_concentration=np.array([feed[1] for feed in feeds]),
-        feed_stage=np.array([feed[2] for feed in feeds]),
-        draw_flow=np.array([draw[0] for draw in draws]),
-        draw_stage=np.array([draw[1] for draw in draws], dtype=np.int64),
-        recycle=recycle,
+        organic_flow=given(np.float64(circuit.organic_flow)),
+        organic_inlet=given(organic),
+        feed_flow=given(np.array([feed[0] for feed in feeds])),
+        feed_concentration=given(np.array([feed[1] for feed in feeds])),
+        feed_stage=given(np.array([feed[2] for feed in feeds])),
+        draw_flow=given(np.array([draw[0] for draw in draws])),
+        draw_stage=given(np.array([draw[1] for draw in draws], dtype=np.int64)),
+        recycle=given(recycle),
     )
 
 
 def vessels_of(circuit: Circuit) -> Vessels:
     """Return the holdups of a circuit; mixer phases split as the flows that meet there."""
     size = bucket_size(circuit.stages)
+    # Padding holds 1 of everything, so that its idle equations stay regular.
     columns = np.ones((5, size))
     ratio = mixer_ratios(circuit)
     start = 0
@@ -100,15 +107,20 @@ def vessels_of(circuit: Circuit) -> Vessels:
         columns[3, part] = section.settler_organic
         columns[4, part] = section.efficiency
         start += section.stages
+    mixer_aqueous, mixer_organic, settler_aqueous, settler_organic, efficiency = given(columns)
     return Vessels(
-        *columns,
-        active=np.arange(size) < circuit.stages,
-        last=np.int64(circuit.stages - 1),
-        tank=np.float64(circuit.organic_tank),
+        mixer_aqueous=mixer_aqueous,
+        mixer_organic=mixer_organic,
+        settler_aqueous=settler_aqueous,
+        settler_organic=settler_organic,
+        efficiency=efficiency,
+        active=given(np.arange(size) < circuit.stages),
+        last=given(np.int64(circuit.stages - 1)),
+        tank=given(np.float64(circuit.organic_tank)),
     )
 
 
-def aqueous_leaving(circuit: Circuit) -> np.ndarray:
+def aqueous_leaving(circuit: Circuit) -> Array:
     """Return the aqueous leaving every stage, (stage,), [m³/s]."""
     flow, rows = 0.0, []
     for section in reversed(circuit.sections):
@@ -118,10 +130,12 @@ def aqueous_leaving(circuit: Circuit) -> np.ndarray:
     return np.concatenate(rows[::-1])
 
 
-def mixer_ratios(circuit: Circuit) -> np.ndarray:
+def mixer_ratios(circuit: Circuit) -> Array:
     """Return organic to aqueous in every mixer, internal recycle included, (stage,), [-]."""
     recycle = np.concatenate([np.full(s.stages, s.recycle) for s in circuit.sections])
-    return circuit.organic_flow / np.maximum(aqueous_leaving(circuit) + recycle, 1e-300)
+    # Without any aqueous the ratio is infinite and refused by name; it must not divide by zero.
+    aqueous: Array = np.maximum(aqueous_leaving(circuit) + recycle, 1e-300)
+    return circuit.organic_flow / aqueous
 
 
 def check_mixer_ratios(circuit: Circuit) -> None:
@@ -155,8 +169,19 @@ def problem_of(circuit: Circuit, specification: Specification | None = None) -> 
     return Problem(vessels_of(circuit), streams, specification, parameters_of(circuit.system))
 
 
-def specification_of(plant: Plant, purities: dict[str, float]) -> Specification:
-    """Return purities as equations; organic (with the acid) and the draw become free."""
+def specification_of(plant: Plant, purities: Mapping[str, float]) -> Specification:
+    """Return purities as equations; organic (with the acid) and the draw become free.
+
+    Raises:
+        SpecificationError: Not two purities, or one that is no fraction or of no product.
+    """
+    if len(purities) != 2:
+        raise SpecificationError(
+            f"{len(purities)} purities are asked for.",
+            where="purity specification",
+            allowed="2: the two flows that are freed need as many equations",
+            mend=f"Give one for each of {', '.join(plant.products)}.",
+        )
     elements = plant.circuit.elements
     oxide = np.array([*oxide_molar_masses(elements), 0.0, 0.0, 0.0])
     stages, impurity, target = [], [], []
@@ -164,7 +189,8 @@ def specification_of(plant: Plant, purities: dict[str, float]) -> Specification:
         product = plant.product(name)
         if not 0.0 < purity < 1.0:
             raise SpecificationError(
-                f"purity is {purity:g}.", where=f"specification of {name}",
+                f"purity is {purity:g}.",
+                where=f"specification of {name}",
                 allowed="between 0 and 1, as a fraction",
                 mend="Write 0.999 for 99.9 %.",
             )
@@ -176,9 +202,9 @@ def specification_of(plant: Plant, purities: dict[str, float]) -> Specification:
     response[[0, 2, 3], 0] = 1.0
     response[3, 1] = 1.0
     return Specification(
-        outlet_stage=np.array(stages, dtype=np.int64),
-        weight=np.tile(oxide, (len(stages), 1)),
-        impurity=np.array(impurity),
-        log_impurity=np.array(target),
-        response=response,
+        outlet_stage=given(np.array(stages, dtype=np.int64)),
+        weight=given(np.tile(oxide, (len(stages), 1))),
+        impurity=given(np.array(impurity)),
+        log_impurity=given(np.array(target)),
+        response=given(response),
     )

@@ -6,9 +6,11 @@ Written `feed.nd_mass_fraction=0.4213@24h`: `=` sets, `+=` adds, `*=` scales; `@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from raffinate.errors import SpecificationError, nearest_name
 from raffinate.plant.model import Operation
@@ -85,15 +87,16 @@ def parse_event(text: str, elements: Sequence[str]) -> Event:
     try:
         value = float(match["value"])
     except ValueError:
-        raise SpecificationError(
-            f"{match['value']!r} is no number.", where=f"--step {name}"
-        ) from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise SpecificationError(f"{match['value']!r} is no number.", where=f"--step {name}")
     begin = _seconds(match["begin"], name)
     end = float("inf") if match["end"] is None else _seconds(match["end"], name)
     if not end > begin:
         raise SpecificationError(
             f"it ends at {end / HOUR:g} h and begins at {begin / HOUR:g} h.",
-            where=f"--step {name}", allowed="an end after the beginning",
+            where=f"--step {name}",
+            allowed="an end after the beginning",
         )
     return Event(name=name, how=match["how"], value=value, begin=begin, end=end)
 
@@ -126,7 +129,8 @@ def _applied(operation: Operation, event: Event, elements: tuple[str, ...]) -> O
             raise SpecificationError(
                 f"it would become {changed / factor:g}.", where=str(event), allowed="0 or more"
             )
-        return replace(operation, **{field: changed})
+        changes: dict[str, Any] = {field: changed}
+        return replace(operation, **changes)
     symbols = [symbol.lower() for symbol in elements]
     index = symbols.index(event.name.removeprefix("feed.").removesuffix("_mass_fraction"))
     now = float(operation.feed_mass_fraction[index])

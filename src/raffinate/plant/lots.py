@@ -90,7 +90,9 @@ def booked(
         closed.append(lot)
     bad = sum(lot < product.purity_limit for lot in closed)
     account = replace(
-        account, in_tank=tank, lots=account.lots + len(closed),
+        account,
+        in_tank=tank,
+        lots=account.lots + len(closed),
         lots_off_spec=account.lots_off_spec + bad,
     )
     return account, tuple(closed)

@@ -72,7 +72,9 @@ class Section:
         where = f"section {self.name}"
         if self.stages < 1:
             raise SpecificationError(
-                f"stages is {self.stages}.", where=where, allowed="1 or more",
+                f"stages is {self.stages}.",
+                where=where,
+                allowed="1 or more",
                 mend="Leave the section out if it has none.",
             )
         if not 0.0 < self.efficiency <= 1.0:
@@ -128,7 +130,8 @@ class Circuit:
         if not self.extractant_concentration > 0.0:
             raise SpecificationError(
                 f"extractant_concentration is {self.extractant_concentration:g} mol/m³.",
-                where="circuit", allowed="above 0",
+                where="circuit",
+                allowed="above 0",
             )
 
     @property
@@ -154,7 +157,8 @@ class Circuit:
             if section.name == name:
                 return end - 1
         raise SpecificationError(
-            f"{name!r} is no section.", where="circuit",
+            f"{name!r} is no section.",
+            where="circuit",
             mend=nearest_name(name, tuple(s.name for s in self.sections)),
         )
 
@@ -247,6 +251,10 @@ class Operation:
                 f"mass fraction is {mass_fraction:g}.", where="feed", allowed="0 to 1"
             )
         others = np.delete(self.feed_mass_fraction, index)
+        if mass_fraction < 1.0 and not others.sum() > 0.0:
+            raise SpecificationError(
+                "the feed holds no other element to make up the rest.", where="feed"
+            )
         scaled = others * (1.0 - mass_fraction) / others.sum()
         return replace(self, feed_mass_fraction=np.insert(scaled, index, mass_fraction))
 
@@ -254,7 +262,8 @@ class Operation:
         """Return the rare earths of the feed, (element,), [mol/m³]."""
         moles = self.feed_mass_fraction / np.array(molar_masses(elements))
         reo_per_mass = float(moles @ np.array(oxide_molar_masses(elements)))
-        return moles * self.feed_reo / reo_per_mass
+        concentration: Array = moles * self.feed_reo / reo_per_mass
+        return concentration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -289,7 +298,8 @@ class Plant:
         """
         if name not in self.products:
             raise SpecificationError(
-                f"{name!r} is no product of {self.name}.", where=self.name,
+                f"{name!r} is no product of {self.name}.",
+                where=self.name,
                 mend=nearest_name(name, tuple(self.products)),
             )
         return self.products[name]
@@ -328,7 +338,8 @@ class Plant:
         supplied = [s.aqueous for s in self.circuit.sections if s.aqueous is not None]
         if len(supplied) != 2:
             raise SpecificationError(
-                f"{len(supplied)} liquors enter.", where=self.name,
+                f"{len(supplied)} liquors enter.",
+                where=self.name,
                 allowed="2: the feed and the strip acid",
             )
         return supplied[0], supplied[1]
@@ -343,7 +354,9 @@ class Plant:
         for section in self.circuit.sections:
             if section.aqueous is feed:
                 liquor = replace(
-                    feed, flow=operation.feed_flow, proton=operation.feed_acid,
+                    feed,
+                    flow=operation.feed_flow,
+                    proton=operation.feed_acid,
                     concentration=dict(zip(elements, concentration.tolist(), strict=True)),
                 )
                 section = replace(section, aqueous=liquor)
@@ -356,7 +369,9 @@ class Plant:
                 section = replace(section, draw_flow=operation.acid_flow - scrub)
             changed.append(section)
         circuit = replace(
-            self.circuit, sections=tuple(changed), organic_flow=operation.organic_flow,
+            self.circuit,
+            sections=tuple(changed),
+            organic_flow=operation.organic_flow,
             saponification_degree=operation.saponification_degree,
         )
         return replace(self, circuit=circuit)

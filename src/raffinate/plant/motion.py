@@ -7,15 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.cascade.bank import Unknowns
-from raffinate.cascade.dynamic import Boundary, Motion, begin, integrate, total_held
+from raffinate.cascade.bank import Unknowns, no_specification
+from raffinate.cascade.boundary import Boundary, total_held
+from raffinate.cascade.dynamic import Motion, begin, integrate
 from raffinate.cascade.equations import Problem
 from raffinate.errors import ConvergenceError
 from raffinate.numerics.jax_setup import jax
 from raffinate.plant.arrays import chemistry_of, parameters_of, streams_of, vessels_of
 from raffinate.plant.balance import TRAJECTORY_TOLERANCE, check_balance
 from raffinate.plant.model import Operation, Plant
-from raffinate.plant.steady import SteadyState, first_guess
+from raffinate.plant.search import first_guess
+from raffinate.plant.steady import SteadyState
 
 Array = NDArray[np.float64]
 
@@ -69,9 +71,7 @@ class PlantMotion:
         tolerance: Relative error per step; also absolute in mol/m³.
     """
 
-    def __init__(
-        self, plant: Plant, start: SteadyState | None, *, tolerance: float = 1e-3
-    ) -> None:
+    def __init__(self, plant: Plant, start: SteadyState | None, *, tolerance: float = 1e-3) -> None:
         self.plant = plant
         self.chemistry = chemistry_of(plant.circuit.system)
         self.tolerance = tolerance
@@ -82,9 +82,7 @@ class PlantMotion:
             unknowns = first_guess(self.chemistry, problem, plant.circuit)
         else:
             unknowns = start.unknowns
-        self._motion: Motion = begin(
-            self.chemistry, problem, unknowns, np.float64(1.0)
-        )
+        self._motion: Motion = begin(self.chemistry, problem, unknowns, np.float64(1.0))
         self._held_at_start = self._held()
         components = len(self.chemistry.components)
         self._entered = np.zeros(components)
@@ -93,8 +91,6 @@ class PlantMotion:
         self.rejected = 0
 
     def _problem(self, operation: Operation) -> Problem:
-        from raffinate.cascade.bank import no_specification
-
         streams = streams_of(self.plant.operated(operation).circuit)
         flows = 1 + len(streams.feed_flow) + len(streams.draw_flow)
         nothing = no_specification(len(self.chemistry.components), flows)
@@ -192,4 +188,3 @@ class PlantMotion:
     def unknowns(self) -> Unknowns:
         """Algebraic unknowns of the present state."""
         return self._motion.unknowns
-

@@ -175,6 +175,7 @@ def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
     elements = tuple(read.feed.mass_fraction)
     _check_sections(read, where)
     _check_products(read, elements, where)
+    _check_levers(read, where)
     return Plant(
         name=read.name,
         title=read.title,
@@ -215,43 +216,61 @@ def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
 
 
 def _circuit(read: _PlantFile, elements: tuple[str, ...], where: str) -> Circuit:
-    total = sum(read.feed.mass_fraction.values())
+    feed = _feed(read, elements, where)
+    extractant = read.organic.extractant_mol_per_L * PER_LITRE
+    degree = read.organic.saponification_degree
+    # Saponified extractant takes up a third of its amount in rare earths.
+    capacity = degree * extractant / 3.0
+    fed = read.feed.total_mol_per_L * PER_LITRE * feed.flow
+    organic_flow = read.nominal.first_extraction_ratio * fed / capacity
+    return Circuit(
+        system=load_system(read.system).subset(elements),
+        sections=_sections(read, feed, organic_flow),
+        organic_flow=organic_flow,
+        extractant_concentration=extractant,
+        saponification_degree=degree,
+        organic_tank=read.organic.tank_m3,
+    )
+
+
+def _feed(read: _PlantFile, elements: tuple[str, ...], where: str) -> Liquor:
+    fractions = read.feed.mass_fraction
+    total = sum(fractions.values())
     if abs(total - 1.0) > 1e-3:
         raise DataError(
-            f"mass fractions add up to {total:.4g}.", where=f"{where}: feed.mass_fraction",
+            f"mass fractions add up to {total:.4g}.",
+            where=f"{where}: feed.mass_fraction",
             allowed="1 within 0.001",
         )
-    moles = {
-        symbol: fraction / mass
-        for (symbol, fraction), mass in zip(
-            read.feed.mass_fraction.items(), molar_masses(elements), strict=True
-        )
-    }
+    masses = dict(zip(elements, molar_masses(elements), strict=True))
+    moles = {symbol: fraction / masses[symbol] for symbol, fraction in fractions.items()}
     scale = read.feed.total_mol_per_L * PER_LITRE / sum(moles.values())
-    feed_flow = read.feed.flow_m3_per_h / HOUR
-    feed = Liquor(
+    return Liquor(
         name="feed",
-        flow=feed_flow,
+        flow=read.feed.flow_m3_per_h / HOUR,
         concentration={symbol: amount * scale for symbol, amount in moles.items()},
         proton=read.feed.free_acid_mol_per_L * PER_LITRE,
     )
-    extractant = read.organic.extractant_mol_per_L * PER_LITRE
-    degree = read.organic.saponification_degree
-    ratio = read.nominal.first_extraction_ratio
-    organic_flow = ratio * read.feed.total_mol_per_L * PER_LITRE * feed_flow
-    organic_flow /= degree * extractant / 3.0
-    acid_flow = organic_flow / read.acid.organic_to_acid_ratio
-    acid = Liquor(name="acid", flow=acid_flow, proton=read.acid.hcl_mol_per_L * PER_LITRE)
+
+
+def _sections(read: _PlantFile, feed: Liquor, organic_flow: float) -> tuple[Section, ...]:
+    acid = Liquor(
+        name="acid",
+        flow=organic_flow / read.acid.organic_to_acid_ratio,
+        proton=read.acid.hcl_mol_per_L * PER_LITRE,
+    )
     stripped = next(p for p in read.products.values() if p.outlet == STRIP_LIQUOR)
-    share = sum(moles[symbol] for symbol in stripped.elements) / sum(moles.values())
+    wanted = sum(feed.concentration[symbol] for symbol in stripped.elements)
+    share = wanted / sum(feed.concentration.values())
+    draw_flow = acid.flow * share / read.nominal.first_extraction_ratio
     supplied = {"extraction": feed, "strip": acid}
-    sections = tuple(
+    return tuple(
         Section(
             name=entry.name,
             stages=entry.stages,
             aqueous=supplied.get(entry.name),
             draw=STRIP_LIQUOR if entry.name == "strip" else "",
-            draw_flow=acid_flow * share / ratio if entry.name == "strip" else 0.0,
+            draw_flow=draw_flow if entry.name == "strip" else 0.0,
             efficiency=entry.efficiency,
             mixer=entry.mixer_m3,
             settler_organic=entry.settler_organic_m3,
@@ -259,14 +278,6 @@ def _circuit(read: _PlantFile, elements: tuple[str, ...], where: str) -> Circuit
             recycle=entry.recycle_m3_per_h / HOUR,
         )
         for entry in read.sections
-    )
-    return Circuit(
-        system=load_system(read.system).subset(elements),
-        sections=sections,
-        organic_flow=organic_flow,
-        extractant_concentration=extractant,
-        saponification_degree=degree,
-        organic_tank=read.organic.tank_m3,
     )
 
 
@@ -282,7 +293,8 @@ def _check_sections(read: _PlantFile, where: str) -> None:
     for stage in read.analyzer.monitored_stages:
         if stage > stages:
             raise DataError(
-                f"stage {stage} is monitored.", where=f"{where}: analyzer.monitored_stages",
+                f"stage {stage} is monitored.",
+                where=f"{where}: analyzer.monitored_stages",
                 allowed=f"1 to {stages}",
             )
 
@@ -291,7 +303,8 @@ def _check_products(read: _PlantFile, elements: tuple[str, ...], where: str) -> 
     outlets = sorted(entry.outlet for entry in read.products.values())
     if outlets != sorted((RAFFINATE, STRIP_LIQUOR)):
         raise DataError(
-            f"the outlets are {', '.join(outlets) or 'none'}.", where=f"{where}: products",
+            f"the outlets are {', '.join(outlets) or 'none'}.",
+            where=f"{where}: products",
             allowed=f"one {RAFFINATE} and one {STRIP_LIQUOR}",
             mend="A product nobody draws cannot be made.",
         )
@@ -299,14 +312,37 @@ def _check_products(read: _PlantFile, elements: tuple[str, ...], where: str) -> 
         for symbol in entry.elements:
             if symbol not in elements:
                 raise DataError(
-                    f"{symbol!r} is not in the feed.", where=f"{where}: products.{name}.elements",
+                    f"{symbol!r} is not in the feed.",
+                    where=f"{where}: products.{name}.elements",
                     mend=nearest_name(symbol, elements),
                 )
+        if not entry.elements:
+            raise DataError(
+                "no element counts as product.", where=f"{where}: products.{name}.elements"
+            )
     for name in read.nominal.purity:
         if name not in read.products:
             raise DataError(
-                f"{name!r} is no product.", where=f"{where}: nominal.purity",
+                f"{name!r} is no product.",
+                where=f"{where}: nominal.purity",
                 mend=nearest_name(name, tuple(read.products)),
+            )
+    if len(read.nominal.purity) != len(read.products):
+        raise DataError(
+            f"a purity is given for {', '.join(read.nominal.purity) or 'no product'} only.",
+            where=f"{where}: nominal.purity",
+            allowed=f"one for each of {', '.join(read.products)}",
+        )
+
+
+def _check_levers(read: _PlantFile, where: str) -> None:
+    for name in _LeversFile.model_fields:
+        lever: _LeverFile = getattr(read.levers, name)
+        if not lever.low <= 1.0 <= lever.high:
+            raise DataError(
+                f"the range is {lever.low:g} to {lever.high:g} of the nominal flow.",
+                where=f"{where}: levers.{name}",
+                allowed="low at most 1 and high at least 1, so that the nominal flow is inside",
             )
 
 
@@ -321,6 +357,7 @@ def _check_sources(read: _PlantFile, where: str) -> None:
     for place, key in named.items():
         if key not in read.sources:
             raise DataError(
-                f"{key!r} is not among the sources.", where=f"{where}: {place}",
+                f"{key!r} is not among the sources.",
+                where=f"{where}: {place}",
                 mend=nearest_name(key, tuple(read.sources)),
             )

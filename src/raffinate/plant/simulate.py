@@ -74,7 +74,7 @@ class Trajectory:
         off = self.impurity[product] > 1.0 - self.purity_limit[product]
         return float(self.time[int(np.argmax(off))] / 3600.0) if off.any() else float("inf")
 
-    def to_dataframe(self) -> "pd.DataFrame":
+    def to_dataframe(self) -> pd.DataFrame:
         """Return one row per time: products, flows and disturbances."""
         import pandas as pd
 

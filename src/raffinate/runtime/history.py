@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from raffinate.runtime.messages import Note
@@ -50,7 +51,7 @@ class History:
         """Return the rows written after the first `since`, by column."""
         count = len(next(iter(self._rows.values())))
         skip = max(0, count - (self.written - since))
-        return {name: list(values)[skip:] for name, values in self._rows.items()}
+        return {name: list(islice(values, skip, None)) for name, values in self._rows.items()}
 
     def to_dataframe(self) -> Any:
         """Return everything as a pandas DataFrame."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from raffinate.chemistry.elements import AMMONIA_MOLAR_MASS, HYDROGEN_CHLORIDE_MOLAR_MASS
 from raffinate.plant.events import Event
 from raffinate.plant.model import Plant
 from raffinate.plant.steady import solve_nominal
 from raffinate.runtime.history import History
-from raffinate.runtime.messages import CONTROL_PERIOD, Note
+from raffinate.runtime.messages import Note, PlantReport
 from raffinate.runtime.operate import Operate
 from raffinate.runtime.twin import Twin
 from raffinate.runtime.upsets import DEFAULT_STORY, UPSETS
@@ -65,9 +66,7 @@ class PlantRun:
             )
         )
         self._announced: set[int] = set()
-        self.history.note(
-            Note(time=0.0, kind="run", text=f"Run begins in {mode}, seed {seed}")
-        )
+        self.history.note(Note(time=0.0, kind="run", text=f"Run begins in {mode}, seed {seed}"))
 
     @property
     def finished(self) -> bool:
@@ -78,38 +77,27 @@ class PlantRun:
         """Run one control period: orders, plant, report."""
         orders = self.operate.orders()
         report, notes = self.twin.advance(orders.plans)
-        notes = (*notes, *self.operate.take(report))
-        self.history.note(*self._upset_notes(), *notes)
-        assays: dict[str, float | None] = {}
-        for assay in report.assays:
-            fractions, _ = assay.fractions("oxide")
-            product = self.plant.products[assay.place]
-            wanted = np.array([e in product.elements for e in assay.elements])
-            impurity = float(fractions[~wanted].sum())
-            assays[f"{assay.place}_lab_impurity"] = impurity
-            self.history.note(
-                Note(
-                    time=report.time, kind="lab",
-                    text=f"Laboratory: {assay.place} {1.0 - impurity:.4%}, "
-                    f"sampled {(report.time - assay.sample_time) / HOUR:.0f} h ago",
-                )
-            )
-        operation = self.twin.operation
-        nd = self.plant.circuit.elements.index("Nd") if "Nd" in self.plant.circuit.elements else -1
-        self.history.append(
-            {
-                "t_h": report.time / HOUR,
-                "feed_nd_mass_fraction": float(operation.feed_mass_fraction[nd]),
-                "saponification_degree": operation.saponification_degree,
-                **{
-                    f"{name}_impurity": 1.0 - account.purity
-                    for name, account in self.twin.accounts.items()
-                },
-                **assays,
-                **{name: value * HOUR for name, value in report.measured.items()},
-                **{f"{name}_sp": value * HOUR for name, value in report.setpoints.items()},
-            }
-        )
+        taken = self.operate.take(report)
+        self.history.note(*self._upset_notes(), *notes, *taken)
+        self.history.append(self._row(report))
+        if self.finished:
+            self.history.note(Note(time=report.time, kind="run", text="Run ends"))
+
+    def _row(self, report: PlantReport) -> dict[str, float | None]:
+        operation, elements = self.twin.operation, self.plant.circuit.elements
+        feed = dict(zip(elements, operation.feed_mass_fraction.tolist(), strict=True))
+        return {
+            "t_h": report.time / HOUR,
+            "feed_nd_mass_fraction": feed.get("Nd"),
+            "saponification_degree": operation.saponification_degree,
+            **{f"{name}_impurity": 1.0 - a.purity for name, a in self.twin.accounts.items()},
+            **{
+                f"{assay.place}_lab_impurity": self.operate.impurity(assay)
+                for assay in self.operate.fresh_assays
+            },
+            **{name: value * HOUR for name, value in report.measured.items()},
+            **{f"{name}_sp": value * HOUR for name, value in report.setpoints.items()},
+        }
 
     def _upset_notes(self) -> list[Note]:
         found = []
@@ -119,8 +107,10 @@ class PlantRun:
                 self._announced.add(index)
                 found.append(
                     Note(
-                        time=active.event.begin, kind="upset",
-                        text=f"Upset: {active.title}", priority="medium",
+                        time=active.event.begin,
+                        kind="upset",
+                        text=f"Upset: {active.title}",
+                        priority="medium",
                     )
                 )
         return found
@@ -139,48 +129,50 @@ class PlantRun:
         Raises:
             BalanceError: What entered the plant is not what left or stayed.
         """
-        elements = self.plant.circuit.elements
-        fed = self.twin.fed
-        products = {}
-        total = 0.0
-        for name, account in self.twin.accounts.items():
-            product = self.plant.products[name]
-            chosen = np.array([e in product.elements for e in elements])
-            from raffinate.chemistry.elements import oxide_molar_masses
-
-            oxides = np.array(oxide_molar_masses(elements))
-            total += float(account.made.sum())
-            products[name] = {
-                "off_spec_t": account.off_spec / 1000.0,
-                "off_spec_h": account.off_spec_time / HOUR,
-                "hours_to_off_spec": _finite(account.first_off_spec / HOUR),
-                "hours_last_off_spec": _finite(account.last_off_spec / HOUR),
-                "lots": account.lots,
-                "lots_off_spec": account.lots_off_spec,
-                "mean_purity": account.mean_purity(product, elements),
-                "recovery": float(account.made[chosen].sum() / (fed * oxides)[chosen].sum()),
-            }
         return {
             "plant": self.plant.name,
             "seed": self.seed,
             "plant_hours": self.twin.time / HOUR,
-            "products": products,
-            "reagents_per_t_reo": self.reagents_per_t_reo(total),
+            "products": {name: self._product_summary(name) for name in self.plant.products},
+            "reagents_per_t_reo": self.reagents_per_t_reo(),
             "modes": [
                 {"from_h": time / HOUR, "mode": mode} for time, mode in self.operate.mode_history
             ],
-            "alarms": self.operate.alarm_count,
+            "alarms": self.operate.alarms.count,
             "balance_error": self.twin.check(),
         }
 
-    def reagents_per_t_reo(self, total: float | None = None) -> dict[str, float]:
-        """Return reagents used per product so far, [t per t REO]."""
-        from raffinate.chemistry.elements import (
-            AMMONIA_MOLAR_MASS,
-            HYDROGEN_CHLORIDE_MOLAR_MASS,
-        )
+    def _product_summary(self, name: str) -> dict[str, Any]:
+        account = self.twin.accounts[name]
+        return {
+            "off_spec_t": account.off_spec / 1000.0,
+            "off_spec_h": account.off_spec_time / HOUR,
+            "hours_to_off_spec": _finite(account.first_off_spec / HOUR),
+            "hours_last_off_spec": _finite(account.last_off_spec / HOUR),
+            "lots": account.lots,
+            "lots_off_spec": account.lots_off_spec,
+            "mean_purity": account.mean_purity(
+                self.plant.products[name], self.plant.circuit.elements
+            ),
+            "recovery": self.recovery(name),
+        }
 
-        made = total or sum(float(a.made.sum()) for a in self.twin.accounts.values())
+    def recovery(self, name: str) -> float | None:
+        """Return the share of a product's elements that left in that product, 0 to 1, [-].
+
+        Counted over what has left the plant, not over what was fed: some 139 h of feed are inside
+        the bank, so product over feed passes 1 whenever the inventory falls. None before anything
+        has left.
+        """
+        product = self.plant.products[name]
+        chosen = np.array([e in product.elements for e in self.plant.circuit.elements])
+        left = {key: float(a.made[chosen].sum()) for key, a in self.twin.accounts.items()}
+        total = sum(left.values())
+        return left[name] / total if total > 0.0 else None
+
+    def reagents_per_t_reo(self) -> dict[str, float]:
+        """Return reagents used per product so far, [t per t REO]; empty before any product."""
+        made = sum(float(account.made.sum()) for account in self.twin.accounts.values())
         if made <= 0.0:
             return {}
         return {
@@ -196,7 +188,3 @@ def _finite(value: float) -> float | None:
 def default_story() -> tuple[tuple[Event, str], ...]:
     """Return the upsets a run meets by default, over thirty days."""
     return tuple((UPSETS[name].begun(time), UPSETS[name].title) for time, name in DEFAULT_STORY)
-
-
-PERIODS_PER_HOUR = int(HOUR / CONTROL_PERIOD)
-"""Control periods in an hour."""

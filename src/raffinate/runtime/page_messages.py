@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from raffinate.instruments.reading import Reading
+from raffinate.plant.model import Plant
 from raffinate.runtime.loop import PlantRun
 from raffinate.runtime.messages import Note
 from raffinate.runtime.operate import MODES
@@ -17,20 +17,39 @@ from raffinate.units import HOUR
 SPEEDS = (0, 600, 3600, 10800, 86400)
 """Plant seconds per wall second that the page offers; 0 holds plant time."""
 
+STARTING = "Solving the nominal state and compiling (first start only)…"
+"""What is said while the plant is being built."""
 
-def hello(run: PlantRun) -> dict[str, Any]:
-    """Return the first message: the plant, its history and its events."""
-    plant, sections, first = run.plant, [], 1
-    for section in plant.circuit.sections:
-        last = first + section.stages - 1
-        sections.append({"name": section.name, "first": first, "last": last})
-        first = last + 1
-    description = {
+
+def speeds(first: float) -> list[float]:
+    """Return the speeds a page may choose, the one the run began with among them."""
+    return sorted({*SPEEDS, first})
+
+
+def starting() -> dict[str, Any]:
+    """Return what a page is told while the plant is being built."""
+    return {"type": "starting", "text": STARTING}
+
+
+def hello(run: PlantRun, speed: float) -> dict[str, Any]:
+    """Return the first message of a run: the plant, its history and its events."""
+    return {
+        "type": "hello",
+        "plant": {**_description(run), "speeds": speeds(speed)},
+        "trend": clean(run.history.columns()),
+        "events": [event(note) for note in run.history.notes],
+        "horizon_h": run.duration / HOUR,
+    }
+
+
+def _description(run: PlantRun) -> dict[str, Any]:
+    plant = run.plant
+    return {
         "name": plant.name,
         "title": plant.title,
         "virtual": True,
         "elements": list(plant.circuit.elements),
-        "sections": sections,
+        "sections": _sections(plant),
         "feed_stage": plant.circuit.last_stage("extraction") + 1,
         "monitored": [stage + 1 for stage in plant.analyzer.monitored_stages],
         "products": [
@@ -56,21 +75,25 @@ def hello(run: PlantRun) -> dict[str, Any]:
         ],
         "modes": list(MODES),
         "upsets": [{"name": upset.name, "title": upset.title} for upset in UPSETS.values()],
-        "speeds": list(SPEEDS),
     }
-    return {
-        "type": "hello",
-        "plant": description,
-        "trend": clean(run.history.columns()),
-        "events": [event(note) for note in run.history.notes],
-        "horizon_h": run.duration / HOUR,
-    }
+
+
+def _sections(plant: Plant) -> list[dict[str, Any]]:
+    found, first = [], 1
+    for section in plant.circuit.sections:
+        last = first + section.stages - 1
+        found.append({"name": section.name, "first": first, "last": last})
+        first = last + 1
+    return found
 
 
 def event(note: Note) -> dict[str, Any]:
     """Return a note as the page's event."""
     return {
-        "type": "event", "t_h": note.time / HOUR, "kind": note.kind, "text": note.text,
+        "type": "event",
+        "t_h": note.time / HOUR,
+        "kind": note.kind,
+        "text": note.text,
         "priority": note.priority,
     }
 
@@ -82,86 +105,89 @@ def trend(run: PlantRun, since: int) -> dict[str, Any]:
 
 def state(run: PlantRun, speed: float, phase: str) -> dict[str, Any]:
     """Return the present of a run."""
-    twin, operate, plant = run.twin, run.operate, run.plant
-    now = twin.time
-    message = {
+    operate = run.operate
+    message: dict[str, Any] = {
         "type": "state",
-        "t_h": now / HOUR,
+        "t_h": run.twin.time / HOUR,
         "run": phase,
         "speed": speed,
         "mode": operate.mode,
-        "products": {name: _product(run, name) for name in plant.products},
+        "products": {name: _product(run, name) for name in run.plant.products},
         "reagents_per_t_reo": run.reagents_per_t_reo(),
-        "levers": {
-            name: {
-                "setpoint": operate.in_force[name] * HOUR,
-                "measured": _measured(run, name),
-                "held_by": "operator" if operate.mode == "manual" else f"{operate.mode} control",
-            }
-            for name in plant.levers
-        },
+        "levers": {name: _lever(run, name) for name in run.plant.levers},
         "profile": _profile(run),
         "readings": _readings(run),
         "targets": _targets(run),
         "rules": [
-            {"text": text, "strength": strength} for text, strength in operate.advice.rules
+            {"text": text.replace("_", " "), "strength": strength}
+            for text, strength in operate.advice.rules
         ],
         "alarms": [
             {
-                "tag": alarm.tag, "text": alarm.text, "priority": alarm.priority,
+                "tag": alarm.tag,
+                "text": alarm.text,
+                "priority": alarm.priority,
                 "since_h": alarm.since / HOUR,
             }
-            for alarm in operate.alarms.values()
+            for alarm in operate.alarms.standing
         ],
-        "upsets": [
-            {
-                "name": active.name,
-                "title": active.title,
-                "from_h": active.event.begin / HOUR,
-                "to_h": active.event.end / HOUR if math.isfinite(active.event.end) else None,
-                "active": active.event.begin <= now < active.event.end,
-            }
-            for active in twin.upsets
-            if active.event.begin <= now
-        ],
+        "upsets": _upsets(run),
         "analyzer": _analyzer(run),
     }
-    return clean(message)
+    cleaned: dict[str, Any] = clean(message)
+    return cleaned
+
+
+def _upsets(run: PlantRun) -> list[dict[str, Any]]:
+    now = run.twin.time
+    return [
+        {
+            "name": active.name,
+            "title": active.title,
+            "from_h": active.event.begin / HOUR,
+            "to_h": active.event.end / HOUR if math.isfinite(active.event.end) else None,
+            "active": active.event.begin <= now < active.event.end,
+        }
+        for active in run.twin.upsets
+        if active.event.begin <= now
+    ]
 
 
 def _product(run: PlantRun, name: str) -> dict[str, Any]:
     account, product = run.twin.accounts[name], run.plant.products[name]
-    elements = run.plant.circuit.elements
-    chosen = np.array([e in product.elements for e in elements])
-    assay, lab = run.operate.assays.get(name), None
-    if isinstance(assay, Reading):
-        fractions, covariance = assay.fractions("oxide")
-        other = (~chosen).astype(float)
-        lab = {
-            "purity": 1.0 - float(fractions[~chosen].sum()),
-            "age_h": (run.twin.time - assay.sample_time) / HOUR,
-            "sigma": float(np.sqrt(max(other @ covariance @ other, 0.0))),
-        }
-    from raffinate.chemistry.elements import oxide_molar_masses
-
-    fed = (run.twin.fed * np.array(oxide_molar_masses(elements)))[chosen].sum()
-    hours = run.twin.time / HOUR
+    recovery, hours = run.recovery(name), run.twin.time / HOUR
     return {
         "purity": account.purity,
-        "lab": lab,
+        "lab": _assay(run, name),
         "in_spec": bool(not account.purity < product.purity_limit),
         "off_spec_h": account.off_spec_time / HOUR,
         "off_spec_t": account.off_spec / 1000.0,
         "lots": account.lots,
         "lots_off_spec": account.lots_off_spec,
-        "recovery": float(account.made[chosen].sum() / fed) if fed > 0.0 else None,
+        "recovery": None if recovery is None else round(recovery, 5),
         "reo_kg_per_h": float(account.made.sum()) / hours if hours > 0.0 else None,
     }
 
 
-def _measured(run: PlantRun, name: str) -> float | None:
-    columns = run.history.columns(max(run.history.written - 1, 0))
-    return columns[name][-1] if columns[name] else None
+def _assay(run: PlantRun, name: str) -> dict[str, Any] | None:
+    assay = run.operate.assays.get(name)
+    if assay is None:
+        return None
+    impurity, sigma = assay.impurity(run.plant.products[name].elements)
+    return {
+        "purity": 1.0 - impurity,
+        "age_h": (run.twin.time - assay.sample_time) / HOUR,
+        "sigma": sigma,
+    }
+
+
+def _lever(run: PlantRun, name: str) -> dict[str, Any]:
+    report = run.operate.report
+    return {
+        "setpoint": run.operate.in_force[name] * HOUR,
+        "measured": None if report is None else report.measured[name] * HOUR,
+        "held_by": run.operate.held_by(name),
+    }
 
 
 def _profile(run: PlantRun) -> dict[str, Any]:
@@ -183,6 +209,8 @@ def _profile(run: PlantRun) -> dict[str, Any]:
 def _readings(run: PlantRun) -> list[dict[str, Any]]:
     rows = []
     for place, reading in run.operate.state.readings.items():
+        if not reading.values.sum() > reading.detection_limit.sum():
+            continue
         fractions, covariance = reading.fractions("mole")
         sigma = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
         stage = int(place.removeprefix("stage ")) if place.startswith("stage ") else None
@@ -236,5 +264,3 @@ def clean(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
-
-

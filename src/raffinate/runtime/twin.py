@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from raffinate.plant.steady import solve_nominal
 from raffinate.runtime.messages import CONTROL_PERIOD, Note, PlantReport
 from raffinate.runtime.mismatch import Mismatch, draw_mismatch
 from raffinate.runtime.upsets import UPSETS
+from raffinate.units import HOUR
 
 Array = NDArray[np.float64]
 
@@ -75,8 +77,7 @@ class Twin:
         self.xrf = analyzer if matched else analyzer.with_drawn_gain(generator)
         self.assay = LaboratoryAssay(elements=elements)
         self.meters = {
-            name: FlowMeter(bias=self.mismatch.meter_bias[name], name=name)
-            for name in plant.levers
+            name: FlowMeter(bias=self.mismatch.meter_bias[name], name=name) for name in plant.levers
         }
         places = {place_of(s + 1): s for s in plant.analyzer.monitored_stages}
         outlets = {
@@ -99,7 +100,7 @@ class Twin:
         self.reagents = {"NH3": 0.0, "HCl": 0.0}
         self.upsets: list[ActiveUpset] = []
         self.faults: dict[str, Fault] = {}
-        self._previous: dict[str, Reading] = {}
+        self._previous: dict[tuple[str, str], Reading] = {}
         self._pending: list[Reading] = []
         self._snapshot = self._motion.snapshot()
         self.operation = self._world
@@ -110,8 +111,11 @@ class Twin:
             return draw_mismatch(plant, generator)
         pairs = len(plant.circuit.elements) - 1
         return Mismatch(
-            plant=plant, meter_bias=dict.fromkeys(plant.levers, 0.0), level=0.0,
-            selectivity=(1.0,) * pairs, efficiency=0.0,
+            plant=plant,
+            meter_bias=dict.fromkeys(plant.levers, 0.0),
+            level=0.0,
+            selectivity=(1.0,) * pairs,
+            efficiency=0.0,
         )
 
     def begin_upset(self, name: str) -> Note:
@@ -125,34 +129,64 @@ class Twin:
                 f"{name!r} is no upset.", where="twin", mend=nearest_name(name, tuple(UPSETS))
             )
         upset = UPSETS[name]
-        self.upsets.append(
-            ActiveUpset(name=name, title=upset.title, event=upset.begun(self.time))
-        )
+        self.upsets.append(ActiveUpset(name=name, title=upset.title, event=upset.begun(self.time)))
         return Note(time=self.time, kind="upset", text=f"Upset: {upset.title}", priority="medium")
 
     def add_event(self, event: Event, title: str) -> None:
-        """Schedule an event of the world."""
-        self.upsets.append(ActiveUpset(name=event.name, title=title, event=event))
+        """Schedule an event of the world; one that equals a shipped upset goes by its name."""
+        same = (each.name for each in UPSETS.values() if each.begun(event.begin) == event)
+        name = next(same, event.name)
+        self.upsets.append(ActiveUpset(name=name, title=title, event=event))
 
     def clear_upset(self, name: str) -> Note:
-        """End every upset of this name now."""
-        for index, active in enumerate(self.upsets):
-            if active.name == name and active.event.begin <= self.time < active.event.end:
-                # An event cannot end as it begins; a second is below any scan.
-                ended = max(self.time, active.event.begin + 1.0)
-                self.upsets[index] = replace(active, event=replace(active.event, end=ended))
-        return Note(time=self.time, kind="upset", text=f"Ended: {UPSETS[name].title}")
+        """End every upset of this name now.
+
+        Raises:
+            SpecificationError: None of this name is active.
+        """
+        active = [
+            (index, upset)
+            for index, upset in enumerate(self.upsets)
+            if upset.name == name and upset.event.begin <= self.time < upset.event.end
+        ]
+        if not active:
+            raise SpecificationError(
+                f"no upset {name!r} is active.", where="twin", mend="Begin it before ending it."
+            )
+        for index, upset in active:
+            # An event cannot end as it begins; a second is below any scan.
+            ended = max(self.time, upset.event.begin + 1.0)
+            self.upsets[index] = replace(upset, event=replace(upset.event, end=ended))
+        return Note(time=self.time, kind="upset", text=f"Ended: {active[0][1].title}")
+
+    def inject_fault(self, place: str, fault: Fault | None) -> None:
+        """Let an instrument fail from now on, or mend it.
+
+        Args:
+            place: "xrf" for the whole analyzer, "assay" for the laboratory, or one place the
+                analyzer reads.
+            fault: How it fails; None mends it.
+
+        Raises:
+            SpecificationError: There is no such instrument or place, or no such fault.
+        """
+        places = ("xrf", "assay", *self._stage_of)
+        if place not in places:
+            raise SpecificationError(
+                f"{place!r} is no instrument.", where="twin", mend=nearest_name(place, places)
+            )
+        if fault is None:
+            self.faults.pop(place, None)
+            return
+        if fault not in get_args(Fault):
+            raise SpecificationError(
+                f"{fault!r} is no fault.", where="twin", mend=nearest_name(fault, get_args(Fault))
+            )
+        self.faults[place] = fault
 
     def true_flows(self, setpoints: Mapping[str, float]) -> dict[str, float]:
         """Return the flows the plant gets when its meters read the setpoints, [m³/s]."""
         return {name: float(self.meters[name].true_flow(setpoints[name])) for name in self.meters}
-
-    def setpoints_now(self) -> dict[str, float]:
-        """Return the setpoints at which the meters read the present flows, [m³/s]."""
-        return {
-            name: float(getattr(self._world, name) * (1.0 + self.meters[name].bias))
-            for name in self.meters
-        }
 
     def advance(self, plans: Sequence[Plan]) -> tuple[PlantReport, tuple[Note, ...]]:
         """Run one control period on the plans of its scans.
@@ -160,42 +194,53 @@ class Twin:
         The flow loops settle in seconds, so the plant is moved with the mean of the scans'
         setpoints, piecewise between the moments at which the world changes.
         """
-        names = tuple(self.meters)
-        mean = {n: float(np.mean([plan.setpoints[n] for plan in plans])) for n in names}
-        base = replace(self._world, **self.true_flows(mean))
-        events = [active.event for active in self.upsets]
+        mean = {n: float(np.mean([plan.setpoints[n] for plan in plans])) for n in self.meters}
         begin, end = self.time, self.time + CONTROL_PERIOD
-        before, notes = self._snapshot, []
+        before = self._snapshot
+        notes = self._move(self.true_flows(mean), begin, end)
+        self.time = end
+        self._snapshot = self._motion.snapshot()
+        self._sample(before, self._snapshot, begin, end)
+        return self._report(dict(plans[-1].setpoints)), tuple(notes)
+
+    def _move(self, flows: Mapping[str, float], begin: float, end: float) -> list[Note]:
+        """Move the plant with these true flows, [m³/s], and book what leaves it."""
+        world = self._world
+        base = replace(
+            world,
+            organic_flow=flows.get("organic_flow", world.organic_flow),
+            acid_flow=flows.get("acid_flow", world.acid_flow),
+            scrub_flow=flows.get("scrub_flow", world.scrub_flow),
+        )
+        events = [active.event for active in self.upsets]
         inside = [t for t in change_times(events, end) if begin < t < end]
+        notes: list[Note] = []
         now = begin
-        operation = self._with_world(base, events, now)
         for stop in (*inside, end):
-            operation = self._with_world(base, events, now)
-            passage = self._motion.advance(operation, stop - now)
+            self.operation = self._with_world(base, events, now)
+            passage = self._motion.advance(self.operation, stop - now)
             self.fed += passage.fed
             self.reagents["NH3"] += passage.ammonia
             self.reagents["HCl"] += passage.acid
             notes += self._book(passage.raffinate, passage.drawn, now, stop - now)
             now = stop
-        self.time = end
-        self._snapshot = self._motion.snapshot()
-        self.operation = operation
-        self._sample(before, self._snapshot, begin, end)
-        known = [r for r in self._pending if r.result_time <= end]
-        self._pending = [r for r in self._pending if r.result_time > end]
+        return notes
+
+    def _report(self, setpoints: Mapping[str, float]) -> PlantReport:
+        known = [r for r in self._pending if r.result_time <= self.time]
+        self._pending = [r for r in self._pending if r.result_time > self.time]
         measured = {
-            name: float(self.meters[name].measure(getattr(operation, name), self._noise))
-            for name in names
+            name: float(meter.measure(getattr(self.operation, name), self._noise))
+            for name, meter in self.meters.items()
         }
-        report = PlantReport(
-            time=end,
+        return PlantReport(
+            time=self.time,
             measured=measured,
-            setpoints=dict(plans[-1].setpoints),
+            setpoints=setpoints,
             readings=tuple(r for r in known if r.instrument == self.xrf.name),
             assays=tuple(r for r in known if r.instrument == self.assay.name),
-            alarms=self._alarms(measured, plans[-1].setpoints),
+            alarms=self._alarms(measured, setpoints),
         )
-        return report, tuple(notes)
 
     def _with_world(self, base: Operation, events: Sequence[Event], time: float) -> Operation:
         operation = apply_events(base, events, time, self._elements)
@@ -203,9 +248,7 @@ class Twin:
             operation = replace(operation, scrub_flow=operation.acid_flow)
         return operation
 
-    def _book(
-        self, raffinate: Array, drawn: Array, begin: float, duration: float
-    ) -> list[Note]:
+    def _book(self, raffinate: Array, drawn: Array, begin: float, duration: float) -> list[Note]:
         notes = []
         for name, product in self.plant.products.items():
             left = raffinate if self.plant.stage_index(product) == 0 else drawn
@@ -232,24 +275,30 @@ class Twin:
         def liquor(place: str, time: float) -> Array:
             share = (time - begin) / (end - begin)
             stage = self._stage_of[place]
-            return (1.0 - share) * before.aqueous[stage] + share * after.aqueous[stage]
+            between = (1.0 - share) * before.aqueous[stage] + share * after.aqueous[stage]
+            return np.asarray(np.maximum(between, 0.0))
 
         for slot in self.schedule.sampled(begin, end):
             reading = self.xrf.measure(
-                liquor(slot.stream, slot.sample_time), slot.sample_time, self._noise,
+                liquor(slot.stream, slot.sample_time),
+                slot.sample_time,
+                self._noise,
                 place=slot.stream,
             )
             fault = self.faults.get(slot.stream) or self.faults.get("xrf")
-            delivered = with_fault(reading, fault, self._previous.get(slot.stream))
-            if delivered is not None:
-                self._previous[slot.stream] = delivered
-                self._pending.append(delivered)
+            self._deliver(reading, fault)
         for time in self.assay.sample_times(begin, end):
             for name in self.plant.products:
                 sample = self.assay.take(liquor(name, time), time, self._noise, place=name)
-                delivered = with_fault(sample, self.faults.get("assay"), None)
-                if delivered is not None:
-                    self._pending.append(delivered)
+                self._deliver(sample, self.faults.get("assay"))
+
+    def _deliver(self, reading: Reading, fault: Fault | None) -> None:
+        """Send a reading off, as its instrument lets it through."""
+        key = (reading.instrument, reading.place)
+        delivered = with_fault(reading, fault, self._previous.get(key))
+        if delivered is not None:
+            self._previous[key] = delivered
+            self._pending.append(delivered)
 
     def _alarms(
         self, measured: Mapping[str, float], setpoints: Mapping[str, float]
@@ -259,8 +308,8 @@ class Twin:
             wanted = setpoints[name]
             if abs(measured[name] - wanted) > 0.1 * wanted:
                 found[f"{name}.deviation"] = (
-                    f"{limits.title} flow is {measured[name] * 3600:.3g} m³/h, its setpoint "
-                    f"{wanted * 3600:.3g} m³/h"
+                    f"{limits.title} flow is {measured[name] * HOUR:.3g} m³/h, its setpoint "
+                    f"{wanted * HOUR:.3g} m³/h"
                 )
         return found
 

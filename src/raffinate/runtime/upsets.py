@@ -31,7 +31,10 @@ class Upset:
     def begun(self, time: float) -> Event:
         """Return the upset as an event that begins at `time`, [s]."""
         return Event(
-            name=self.event_name, how=self.how, value=self.value, begin=time,
+            name=self.event_name,
+            how=self.how,
+            value=self.value,
+            begin=time,
             end=time + self.duration,
         )
 
@@ -40,24 +43,44 @@ UPSETS: dict[str, Upset] = {
     upset.name: upset
     for upset in (
         Upset(
-            name="saponification_low", title="Saponification −10 % for 48 h",
-            event_name="organic.saponification_degree", how="*=", value=0.9, duration=48 * HOUR,
+            name="saponification_low",
+            title="Saponification −10 % for 48 h",
+            event_name="organic.saponification_degree",
+            how="*=",
+            value=0.9,
+            duration=48 * HOUR,
         ),
         Upset(
-            name="feed_nd_high", title="Feed Nd mass fraction +0.05",
-            event_name="feed.nd_mass_fraction", how="+=", value=0.05, duration=float("inf"),
+            name="feed_nd_high",
+            title="Feed Nd mass fraction +0.05",
+            event_name="feed.nd_mass_fraction",
+            how="+=",
+            value=0.05,
+            duration=float("inf"),
         ),
         Upset(
-            name="feed_nd_low", title="Feed Nd mass fraction −0.04 for 72 h",
-            event_name="feed.nd_mass_fraction", how="+=", value=-0.04, duration=72 * HOUR,
+            name="feed_nd_low",
+            title="Feed Nd mass fraction −0.04 for 72 h",
+            event_name="feed.nd_mass_fraction",
+            how="+=",
+            value=-0.04,
+            duration=72 * HOUR,
         ),
         Upset(
-            name="scrub_pump_trip", title="Scrub pump trip for 4 h",
-            event_name="scrub_flow", how="*=", value=0.0, duration=4 * HOUR,
+            name="scrub_pump_trip",
+            title="Scrub pump trip for 4 h",
+            event_name="scrub_flow",
+            how="*=",
+            value=0.0,
+            duration=4 * HOUR,
         ),
         Upset(
-            name="acid_weak", title="Strip acid −5 % for 24 h",
-            event_name="acid.hcl_mol_per_L", how="*=", value=0.95, duration=24 * HOUR,
+            name="acid_weak",
+            title="Strip acid −5 % for 24 h",
+            event_name="acid.hcl_mol_per_L",
+            how="*=",
+            value=0.95,
+            duration=24 * HOUR,
         ),
     )
 }

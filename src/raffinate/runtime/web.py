@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.staticfiles import StaticFiles
@@ -24,11 +25,15 @@ from raffinate.errors import RaffinateError, SpecificationError, nearest_name
 from raffinate.runtime import page_messages
 from raffinate.runtime.loop import PlantRun
 from raffinate.runtime.messages import CONTROL_PERIOD
+from raffinate.units import HOUR
 
 log = logging.getLogger(__name__)
 
 PUSH_INTERVAL = 0.15
 """Least wall time between two states sent to a page, [s]."""
+
+LONGEST_STOP = 5.0
+"""Longest wait for the control period under way when the run is stopped, [s]."""
 
 
 class LiveRun:
@@ -37,10 +42,18 @@ class LiveRun:
     Args:
         build: Makes the run; called in the worker thread, for it takes seconds.
         speed: Plant seconds per wall second.
+        gave_up: Called if the run cannot be made; `error` then says why.
     """
 
-    def __init__(self, build: Callable[[], PlantRun], speed: float) -> None:
+    def __init__(
+        self,
+        build: Callable[[], PlantRun],
+        speed: float,
+        gave_up: Callable[[], None] = lambda: None,
+    ) -> None:
         self._build = build
+        self._gave_up = gave_up
+        self.first_speed = speed
         self.speed = speed
         self.lock = threading.Lock()
         self.run: PlantRun | None = None
@@ -53,10 +66,15 @@ class LiveRun:
         self._thread.start()
 
     def stop(self) -> None:
-        """End and wait for the last period."""
+        """End, and wait for the period under way; a plant still being built is not waited for."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=30.0)
+        if self._thread.is_alive() and self.run is not None:
+            self._thread.join(timeout=LONGEST_STOP)
+
+    @property
+    def working(self) -> bool:
+        """Whether the thread that moves the plant is alive."""
+        return self._thread.is_alive()
 
     @property
     def phase(self) -> str:
@@ -70,20 +88,36 @@ class LiveRun:
             run = self._build()
             with self.lock:
                 self.run = run
-            due = time.monotonic()
-            while not self._stop.is_set() and not run.finished:
-                if self.speed <= 0.0:
-                    due = time.monotonic()
-                    self._stop.wait(0.05)
-                    continue
-                with self.lock:
-                    run.step()
-                # Time lost to a slow period is made up, but never more than a second of it.
-                due = max(due + CONTROL_PERIOD / self.speed, time.monotonic() - 1.0)
-                self._wait_until(due)
+            self._go_on(run)
         except RaffinateError as error:
             log.error("%s", error)
             self.error = error
+        except Exception:
+            # The thread's traceback goes to the terminal; the page must not look as if it ran on.
+            self.error = RaffinateError(
+                "the run broke off by a bug of the program.",
+                where="run",
+                mend="The terminal shows where; please report it.",
+            )
+            raise
+        finally:
+            if self.run is None:
+                self._gave_up()
+
+    def _go_on(self, run: PlantRun) -> None:
+        due = time.monotonic()
+        while not self._stop.is_set() and not run.finished:
+            # Read once: a page may set it to 0 while the period is under way.
+            speed = self.speed
+            if speed <= 0.0:
+                due = time.monotonic()
+                self._stop.wait(0.05)
+                continue
+            with self.lock:
+                run.step()
+            # Time lost to a slow period is made up, but never more than a second of it.
+            due = max(due + CONTROL_PERIOD / speed, time.monotonic() - 1.0)
+            self._wait_until(due)
 
     def _wait_until(self, due: float) -> None:
         begun = self.speed
@@ -115,7 +149,7 @@ class LiveRun:
                 value = message.get("value")
                 if not isinstance(value, (int, float)) or isinstance(value, bool):
                     raise SpecificationError(f"{value!r} is no number.", where="setpoint")
-                note = run.operate.request(str(message.get("lever")), float(value) / 3600.0)
+                note = run.operate.request(str(message.get("lever")), float(value) / HOUR)
                 run.history.note(note)
             elif kind == "upset":
                 run.twin.begin_upset(str(message.get("name")))
@@ -128,10 +162,12 @@ class LiveRun:
                 )
 
     def _set_speed(self, value: Any) -> None:
-        if value not in page_messages.SPEEDS:
+        offered = page_messages.speeds(self.first_speed)
+        if value not in offered:
             raise SpecificationError(
-                f"speed is {value!r}.", where="web",
-                allowed=", ".join(str(speed) for speed in page_messages.SPEEDS),
+                f"speed is {value!r}.",
+                where="web",
+                allowed=", ".join(f"{speed:g}" for speed in offered),
             )
         self.speed = float(value)
 
@@ -161,11 +197,14 @@ def create_app(live: LiveRun) -> FastAPI:
         return {
             "started": run is not None,
             "phase": live.phase,
-            "plant_hours": None if run is None else run.twin.time / 3600.0,
+            "plant_hours": None if run is None else run.twin.time / HOUR,
         }
 
     @app.websocket("/ws")
     async def page(socket: WebSocket) -> None:
+        if not _from_here(socket):
+            await socket.close(code=1008)
+            return
         await socket.accept()
         sender = asyncio.create_task(_send_states(socket, live))
         try:
@@ -181,14 +220,21 @@ def create_app(live: LiveRun) -> FastAPI:
     return app
 
 
+def _from_here(socket: WebSocket) -> bool:
+    """Whether the page that asks was served from here: any site may open a local socket."""
+    origin = socket.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
+
+
 async def _receive(socket: WebSocket, live: LiveRun) -> None:
     text = await socket.receive_text()
     try:
-        message = json.loads(text)
+        # Integers may be longer than any float; read as floats they become infinite.
+        message = json.loads(text, parse_int=float)
         if not isinstance(message, dict):
             raise SpecificationError("a request is an object.", where="web")
         await asyncio.to_thread(live.request, message)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         await _send(socket, _refusal(SpecificationError(f"no JSON: {error}.", where="web")))
     except RaffinateError as error:
         await _send(socket, _refusal(error))
@@ -204,6 +250,8 @@ async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
 
 async def _send_states(socket: WebSocket, live: LiveRun) -> None:
     try:
+        if live.run is None and live.error is None:
+            await _send(socket, page_messages.starting())
         while live.run is None and live.error is None:
             await asyncio.sleep(0.1)
         if live.run is None:
@@ -229,7 +277,7 @@ def _first(live: LiveRun) -> tuple[dict[str, Any], int, int]:
     assert live.run is not None
     with live.lock:
         run = live.run
-        return page_messages.hello(run), run.history.written, run.history.noted
+        return page_messages.hello(run, live.first_speed), run.history.written, run.history.noted
 
 
 def _news(live: LiveRun, written: int, noted: int) -> tuple[list[dict[str, Any]], int, int]:

@@ -75,6 +75,7 @@ export function duration(hours: number): string {
 /** Plant time that passes in one second of the clock on the wall. */
 export function speedLabel(speed: number): string {
   if (speed === 0) return "Pause";
+  if (speed >= 1e9) return "Max";
   if (speed < 60) return `${speed}×`;
   const steps: [number, string][] = [[86400, "d"], [3600, "h"], [60, "min"]];
   const [size, unit] = steps.find(([seconds]) => speed >= seconds) ?? [1, "s"];

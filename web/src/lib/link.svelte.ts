@@ -19,6 +19,8 @@ export interface Notice {
 export class PlantLink {
   connection = $state<"connecting" | "open" | "lost">("connecting");
   silent = $state(false);
+  /** What the server does before there is a plant to show. */
+  starting = $state("");
   hello = $state.raw<Hello | null>(null);
   state = $state.raw<PlantState | null>(null);
   events = $state.raw<PlantEvent[]>([]);
@@ -107,6 +109,14 @@ export class PlantLink {
 
   #take(message: FromServer): void {
     switch (message.type) {
+      case "starting":
+        this.connection = "open";
+        this.#retryMs = FIRST_RETRY_MS;
+        this.starting = message.text;
+        // What an earlier run showed is no state of the one that begins.
+        this.hello = null;
+        this.state = null;
+        break;
       case "hello":
         this.#reset(message);
         break;
@@ -130,6 +140,7 @@ export class PlantLink {
   #reset(hello: Hello): void {
     this.connection = "open";
     this.#retryMs = FIRST_RETRY_MS;
+    this.starting = "";
     this.hello = hello;
     this.state = null;
     this.upsets = [];

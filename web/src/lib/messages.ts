@@ -82,6 +82,7 @@ export interface ProductState {
   off_spec_t: number;
   lots: number;
   lots_off_spec: number;
+  /** Of the product's elements that left the plant, the share that left in it. */
   recovery: Value;
   reo_kg_per_h: Value;
 }
@@ -89,6 +90,7 @@ export interface ProductState {
 export interface LeverState {
   setpoint: Value;
   measured: Value;
+  /** "operator", or the control that moves it. */
   held_by: string;
 }
 
@@ -160,6 +162,7 @@ export interface Refusal {
 }
 
 export type FromServer =
+  | { type: "starting"; text: string }
   | Hello
   | PlantState
   | { type: "trend"; columns: Columns }

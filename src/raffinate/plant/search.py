@@ -1,0 +1,275 @@
+"""Finding a steady state: a first guess from contacts of the feeds, then a march, then purities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raffinate.cascade.bank import Specification, Unknowns, adjusted, aqueous_flows
+from raffinate.cascade.equations import Problem
+from raffinate.cascade.steady import LONGEST_STEP, SteadyResult, solve_pseudo_transient
+from raffinate.chemistry.stage_chemistry import Parameters, StageChemistry
+from raffinate.errors import ConvergenceError, SpecificationError
+from raffinate.numerics.jax_setup import Array as Traced
+from raffinate.numerics.jax_setup import given, jax, jnp
+from raffinate.plant.model import Circuit, Section
+
+Array = NDArray[np.float64]
+
+TOLERANCE = 1e-11
+"""Largest relative residual of a steady solve, [-]."""
+
+COLD_ITERATIONS = 600
+"""Newton iterations after which a cold start is given up."""
+
+NEWTON_ITERATIONS = 8
+"""Newton iterations after which a start that should be close is given up."""
+
+FIRST_STEP = 300.0
+"""First pseudo-time step of a cold start, [s]: about the residence time of a mixer."""
+
+FIRST_STRIDE = 0.1
+"""First part of the way to the wanted purities, [-]."""
+
+SHORTEST_STRIDE = 1e-4
+"""Part of the way below which purities count as out of reach, [-]."""
+
+
+def solve_fixed(
+    chemistry: StageChemistry, problem: Problem, circuit: Circuit, start: Unknowns | None
+) -> SteadyResult:
+    """Solve at fixed flows: by Newton from `start` if that works, otherwise from nothing.
+
+    Raises:
+        SpecificationError: `start` belongs to a bank of another size.
+        ConvergenceError: Carries residual history, worst stage and component.
+    """
+    if start is not None:
+        stages, expected = start.stage.shape, problem.vessels.active.shape
+        if stages[:1] != expected:
+            raise SpecificationError(
+                f"its bank is padded to {stages[0]} stages.",
+                where="start",
+                allowed=f"{expected[0]}, as the bank to be solved",
+                mend="Start from a state of the same plant, or leave it out.",
+            )
+        warm = _newton(chemistry, problem, start)
+        if float(warm.norm) <= TOLERANCE:
+            return warm
+    for guess in (settled_guess, first_guess):
+        result: SteadyResult = solve_pseudo_transient(
+            chemistry,
+            problem,
+            guess(chemistry, problem, circuit),
+            FIRST_STEP,
+            TOLERANCE,
+            COLD_ITERATIONS,
+        )
+        if float(result.norm) <= TOLERANCE:
+            return result
+    raise _not_converged(chemistry, result)
+
+
+def solve_for_purities(
+    chemistry: StageChemistry,
+    problem: Problem,
+    specification: Specification,
+    result: SteadyResult,
+) -> tuple[SteadyResult, Problem, int]:
+    """Walk the purities from what the first flows give to what is wanted.
+
+    Args:
+        chemistry: Equations of one contact.
+        problem: The bank at the first flows.
+        specification: Purities wanted and flows freed.
+        result: Its steady state at the first flows.
+
+    Returns:
+        The state, the bank at the flows found, and the iterations it took.
+
+    Raises:
+        ConvergenceError: No flows give these purities.
+    """
+    elements = chemistry.element_count
+    wanted = np.asarray(specification.log_impurity)
+    begin = _log_impurity(specification, result, elements)
+    border = jnp.concatenate([result.unknowns.border[:elements], jnp.zeros(len(wanted))])
+    unknowns = Unknowns(result.unknowns.stage, border)
+    done, stride, iterations = 0.0, FIRST_STRIDE, 0
+    while done < 1.0:
+        here = min(1.0, done + stride)
+        target = begin + (wanted - begin) * here
+        asked = specification._replace(log_impurity=given(target))
+        found = _newton(chemistry, problem._replace(specification=asked), unknowns)
+        iterations += int(found.iterations)
+        if float(found.norm) <= TOLERANCE:
+            unknowns, done = found.unknowns, here
+            stride *= 1.7 if int(found.iterations) < 6 else 1.0
+            continue
+        stride *= 0.4
+        if stride < SHORTEST_STRIDE:
+            raise _out_of_reach(chemistry, found, target)
+    streams = adjusted(problem.streams, specification, unknowns.border[elements:])
+    problem = problem._replace(streams=jax.tree.map(np.asarray, streams))
+    settled = Unknowns(unknowns.stage, unknowns.border[:elements])
+    result = _newton(chemistry, problem, settled)
+    if not float(result.norm) <= TOLERANCE:
+        raise _not_converged(chemistry, result)
+    return result, problem, iterations
+
+
+def first_guess(chemistry: StageChemistry, problem: Problem, circuit: Circuit) -> Unknowns:
+    """Return a bank filled with feed and loaded organic, and with acid where acid enters."""
+    elements, streams = chemistry.element_count, problem.streams
+    carried = list(chemistry.organic_components)
+    liquors = np.asarray(streams.feed_concentration)
+    inlet = np.asarray(streams.organic_inlet)[carried]
+    rich = int(np.argmax(liquors[:, :elements].sum(axis=1)))
+    # Little organic, so that it leaves loaded and the feed hardly changed.
+    loaded_row, loaded = _shaken(chemistry, problem, liquors[rich], inlet, 0.05)
+    arriving = loaded.copy()
+    arriving[elements] = 1.0
+    rows = np.tile(loaded_row, (len(problem.vessels.active), 1))
+    begin = 0
+    for section in circuit.sections:
+        end = begin + section.stages
+        if section.aqueous is not None and _brings_no_metal(section):
+            index = int(np.flatnonzero(np.asarray(streams.feed_stage) == end - 1)[0])
+            fraction = circuit.organic_flow / (circuit.organic_flow + section.aqueous.flow)
+            rows[begin:end], _ = _shaken(chemistry, problem, liquors[index], arriving, fraction)
+        begin = end
+    return Unknowns(jnp.asarray(rows), jnp.full((elements,), 1e-6))
+
+
+def settled_guess(chemistry: StageChemistry, problem: Problem, circuit: Circuit) -> Unknowns:
+    """Return the first guess with liquors as strong as the flows will make them.
+
+    The anion never enters the organic, so its steady profile follows from the flows alone. Between
+    a dilute feed and a strong strip the march is then spared the long filling of the bank.
+    """
+    guess = first_guess(chemistry, problem, circuit)
+    elements, rows = chemistry.element_count, np.array(guess.stage)
+    liquors = np.asarray(problem.streams.feed_concentration)
+    rich = liquors[int(np.argmax(liquors[:, :elements].sum(axis=1)))]
+    passive = _passive(chemistry)
+    inlet = np.asarray(problem.streams.organic_inlet)[list(chemistry.organic_components)]
+    strength = _passive_profile(chemistry, problem) / rich[passive]
+    begin = 0
+    for section in circuit.sections:
+        part = slice(begin, begin + section.stages)
+        if not _brings_no_metal(section):
+            # The same few strengths recur along a section; each is shaken once.
+            for value in np.unique(np.round(strength[part], 9)):
+                row, _ = _shaken(chemistry, problem, rich * value, inlet, 0.05)
+                rows[part][np.round(strength[part], 9) == value] = row
+        begin += section.stages
+    return Unknowns(jnp.asarray(rows), guess.border)
+
+
+def _passive(chemistry: StageChemistry) -> int:
+    """Return the index of the component that only the aqueous carries: the anion."""
+    carried = chemistry.organic_components
+    return next(k for k in range(len(chemistry.components)) if k not in carried)
+
+
+def _passive_profile(chemistry: StageChemistry, problem: Problem) -> Array:
+    """Return the steady concentration of the anion, (stage,), [mol/m³]."""
+    size = len(problem.vessels.active)
+    flows = aqueous_flows(problem.streams, size)
+    leaving, passed = np.asarray(flows.leaving), np.asarray(flows.passed)
+    fed = np.asarray(flows.fed)[:, _passive(chemistry)]
+    profile, arriving = np.zeros(size), 0.0
+    for stage in range(size - 1, -1, -1):
+        total = arriving + fed[stage]
+        profile[stage] = total / leaving[stage] if leaving[stage] > 0.0 else 0.0
+        arriving = passed[stage] * profile[stage]
+    return profile
+
+
+def _brings_no_metal(section: Section) -> bool:
+    return section.aqueous is not None and sum(section.aqueous.concentration.values()) == 0.0
+
+
+def _shaken(
+    chemistry: StageChemistry, problem: Problem, aqueous: Array, organic: Array, fraction: float
+) -> tuple[Array, Array]:
+    """Return the unknowns of a stage in which both have met, and the organic that leaves it."""
+    carried = list(chemistry.organic_components)
+    dimer = float(problem.streams.organic_inlet[-1])
+    totals = (1.0 - fraction) * aqueous
+    totals[carried] += fraction * organic
+    unknowns, phase = _contact_function(chemistry)(
+        jnp.asarray(totals), fraction, problem.parameters
+    )
+    leaving = np.asarray(phase)[carried]
+    return np.concatenate([np.asarray(unknowns), leaving / dimer]), leaving
+
+
+@lru_cache(maxsize=16)
+def _contact_function(chemistry: StageChemistry) -> Callable[..., tuple[Traced, Traced]]:
+    def contact(totals: Traced, fraction: Traced, parameters: Parameters) -> tuple[Traced, Traced]:
+        unknowns = chemistry.contact(totals, fraction, parameters)
+        return unknowns, chemistry.phases(unknowns, parameters)[1]
+
+    return jax.jit(contact)
+
+
+def _newton(chemistry: StageChemistry, problem: Problem, start: Unknowns) -> SteadyResult:
+    result: SteadyResult = solve_pseudo_transient(
+        chemistry, problem, start, LONGEST_STEP, TOLERANCE, NEWTON_ITERATIONS
+    )
+    return result
+
+
+def _log_impurity(specification: Specification, result: SteadyResult, elements: int) -> Array:
+    """Return log₁₀ of the impurity mass fractions the state has at the specified outlets."""
+    stage = np.asarray(result.unknowns.stage)[np.asarray(specification.outlet_stage)]
+    mass = np.exp(stage[:, :elements]) * np.asarray(specification.weight)[:, :elements]
+    impurity = mass * np.asarray(specification.impurity)[:, :elements]
+    logarithm: Array = np.log10(impurity.sum(axis=1) / mass.sum(axis=1))
+    return logarithm
+
+
+def _worst_place(chemistry: StageChemistry, result: SteadyResult) -> tuple[int, str]:
+    stage = np.abs(np.nan_to_num(np.asarray(result.residuals.stage), nan=np.inf))
+    place = np.unravel_index(int(stage.argmax()), stage.shape)
+    names = [f"balance of {name}" for name in chemistry.components] + ["charge"]
+    names += [f"organic {chemistry.components[k]}" for k in chemistry.organic_components]
+    return int(place[0]) + 1, names[int(place[1])]
+
+
+def _finite_history(result: SteadyResult) -> list[float]:
+    history = np.asarray(result.history)
+    return [float(value) for value in history[np.isfinite(history)]]
+
+
+def _not_converged(chemistry: StageChemistry, result: SteadyResult) -> ConvergenceError:
+    stage, name = _worst_place(chemistry, result)
+    return ConvergenceError(
+        f"no steady state after {int(result.iterations)} iterations; the largest relative "
+        f"residual is {float(result.norm):.2e}.",
+        where="steady solve",
+        allowed=f"at most {TOLERANCE:.0e}",
+        mend="Check that the organic is not saponified beyond what the liquor can take up.",
+        history=_finite_history(result),
+        worst_stage=stage,
+        worst_element=name,
+    )
+
+
+def _out_of_reach(
+    chemistry: StageChemistry, found: SteadyResult, target: Array
+) -> ConvergenceError:
+    stage, name = _worst_place(chemistry, found)
+    reached = ", ".join(f"{1.0 - 10.0**value:.5f}" for value in target)
+    return ConvergenceError(
+        f"no flows give these purities; the search stopped near {reached}.",
+        where="purity specification",
+        mend="Ask for less purity, or give the plant more stages.",
+        history=_finite_history(found),
+        worst_stage=stage,
+        worst_element=name,
+    )

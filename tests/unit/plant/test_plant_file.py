@@ -1,0 +1,91 @@
+"""What a plant file must say, and how it complains."""
+
+from __future__ import annotations
+
+import pytest
+
+from plant_variants import default_text
+from raffinate.errors import DataError, RaffinateError
+from raffinate.plant.plant_file import load_plant, parse_plant, shipped_plants
+
+
+def changed(old: str, new: str) -> str:
+    text = default_text()
+    assert text.count(old) >= 1, old
+    return text.replace(old, new, 1)
+
+
+def test_shipped_plant_is_what_its_file_says():
+    plant = load_plant("ceprnd_p507")
+    assert "ceprnd_p507" in shipped_plants()
+    assert [section.stages for section in plant.circuit.sections] == [26, 34, 8]
+    assert plant.circuit.elements == ("Ce", "Pr", "Nd")
+    assert plant.circuit.extractant_concentration == pytest.approx(1500.0)
+    operation = plant.operation()
+    assert operation.feed_flow * 3600.0 == pytest.approx(1.22)
+    assert operation.feed_concentration(plant.circuit.elements).sum() == pytest.approx(1200.0)
+    assert operation.feed_mass_fraction == pytest.approx([0.4445, 0.1842, 0.3713])
+    assert plant.sources
+
+
+def test_a_path_is_read_like_a_shipped_name(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(default_text(), encoding="utf-8")
+    assert load_plant(path).circuit.stages == load_plant("ceprnd_p507").circuit.stages
+
+
+def test_an_unknown_plant_is_answered_with_the_nearest_name():
+    with pytest.raises(DataError, match="Did you mean 'ceprnd_p507'"):
+        load_plant("ceprnd_p508")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("format: raffinate-plant/1", "format: raffinate-system/1", "format"),
+        (
+            "total_mol_per_L:",
+            "totl_mol_per_L:",
+            "feed.*unknown key.*Did you mean 'total_mol_per_L'",
+        ),
+        (
+            "  saponification_degree: 0.36\n",
+            "",
+            "organic.saponification_degree: the key is missing",
+        ),
+        ("saponification_degree: 0.36", "saponification_degree: 36", "saponification_degree.*36"),
+        ("flow_m3_per_h: 1.22", "flow_m3_per_h: plenty", "feed.flow_m3_per_h.*plenty"),
+        ("stages: 26", "stages: 2.5", "stages.*2.5"),
+        ("stages: 26", "stages: 0", "stages.*0"),
+        ("efficiency: 0.90", "efficiency: 1.2", "efficiency.*1.2"),
+        ("name: scrub", "name: wash", "sections.*wash"),
+        ("name: scrub", "name: strip", "sections are extraction, strip, strip"),
+        ("outlet: strip_liquor", "outlet: raffinate", "A product nobody draws cannot be made"),
+        ("elements: [Ce, Pr]", "elements: [Ce, Px]", "products.cepr.elements.*Did you mean 'Pr'"),
+        ("elements: [Nd]", "elements: []", "no element counts as product"),
+        ("cepr: 0.9994, nd: 0.9994", "cepr: 0.9994, nb: 0.9994", "Did you mean 'nd'"),
+        ("cepr: 0.9994, nd: 0.9994", "cepr: 0.9994", "one for each of cepr, nd"),
+        ("Nd: 0.3713}", "Nd: 0.5}", "mass fractions add up to 1.129"),
+        ("  source: p507_lab", "  source: p507_lib", "organic.source.*Did you mean 'p507_lab'"),
+        ("[5, 10, 18, 38, 46, 55]", "[5, 69]", "stage 69 is monitored.*1 to 68"),
+        ("low: 0.5, high: 1.6", "low: 1.1, high: 1.6", "levers.organic_flow.*1.1"),
+        ("name: ceprnd_p507", "name: ceprnd_p507\nname: again", "stands twice"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_place_and_mend(old, new, message):
+    with pytest.raises(DataError, match=message) as caught:
+        parse_plant(changed(old, new), where="mine.yaml")
+    assert "mine.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("new", ["Xx: 0.1842", "Sc: 0.1842"])
+def test_an_element_without_constants_is_refused(new):
+    with pytest.raises(RaffinateError, match=new[:2]):
+        parse_plant(changed("Pr: 0.1842", new).replace("[Ce, Pr]", "[Ce]"))
+
+
+def test_no_product_at_all_is_refused():
+    text = default_text()
+    begin, end = text.index("products:"), text.index("nominal:")
+    with pytest.raises(DataError, match="outlets are none"):
+        parse_plant(text[:begin] + "products: {}\n\n" + text[end:])
