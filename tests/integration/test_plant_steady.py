@@ -104,7 +104,7 @@ def test_stage_counts_within_a_bucket_share_one_compilation(default_plant):
 
 
 def test_the_assumed_ammonium_constant_hardly_moves_the_flows(default_plant, nominal_state):
-    """Measured: two decades down 3e-6, two decades up 4e-4 of the scrub flow, the most sensitive."""
+    """Measured for the scrub flow, which moves most: -2 decades 3e-6, +2 decades 4e-4."""
     operation = nominal_state.operation
     for decades in (-2.0, 2.0):
         plant = with_cation_constant(default_plant, decades)
@@ -184,14 +184,14 @@ def leaking(monkeypatch, default_plant):
 
 
 def test_a_broken_flux_fails_the_balance_of_a_steady_state(leaking):
-    with pytest.raises(BalanceError, match="steady state: .* entered"):
+    with pytest.raises(BalanceError, match=r"steady state: .* entered"):
         solve_steady(leaking)
 
 
 def test_a_broken_flux_fails_the_balance_of_a_trajectory(leaking):
     motion = PlantMotion(leaking, None)
     motion.advance(leaking.operation(), 6 * 3600.0)
-    with pytest.raises(BalanceError, match="trajectory: .* entered"):
+    with pytest.raises(BalanceError, match=r"trajectory: .* entered"):
         motion.check()
 
 

@@ -17,6 +17,7 @@ def events(plant, *texts):
     return [parse_event(text, plant.circuit.elements) for text in texts]
 
 
+@pytest.mark.slow
 def test_a_plant_at_rest_stays_there(default_plant, nominal_state):
     plant = default_plant.operated(nominal_state.operation)
     motion = PlantMotion(plant, nominal_state)
@@ -66,6 +67,7 @@ def test_a_tripped_scrub_pump_runs_and_balances(default_plant):
     assert np.abs(path.aqueous[-1] / path.aqueous[0] - 1.0).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_start_up_runs_and_balances(default_plant):
     path = simulate(default_plant, 24.0 * HOUR, start="startup", interval=2.0 * HOUR)
     assert path.balance_error < 1e-8

@@ -28,6 +28,9 @@ COLD_ITERATIONS = 600
 NEWTON_ITERATIONS = 8
 """Newton iterations after which a start that should be close is given up."""
 
+WARM_ATTEMPTS = ((LONGEST_STEP, NEWTON_ITERATIONS), (1e4, 150))
+"""First pseudo-time step, [s], and most iterations of each attempt from a given state."""
+
 FIRST_STEP = 300.0
 """First pseudo-time step of a cold start, [s]: about the residence time of a mixer."""
 
@@ -41,7 +44,7 @@ SHORTEST_STRIDE = 1e-4
 def solve_fixed(
     chemistry: StageChemistry, problem: Problem, circuit: Circuit, start: Unknowns | None
 ) -> SteadyResult:
-    """Solve at fixed flows: by Newton from `start` if that works, otherwise from nothing.
+    """Solve at fixed flows: from `start` if that leads anywhere, otherwise from nothing.
 
     Raises:
         SpecificationError: `start` belongs to a bank of another size.
@@ -56,18 +59,13 @@ def solve_fixed(
                 allowed=f"{expected[0]}, as the bank to be solved",
                 mend="Start from a state of the same plant, or leave it out.",
             )
-        warm = _newton(chemistry, problem, start)
-        if float(warm.norm) <= TOLERANCE:
-            return warm
+        for step, iterations in WARM_ATTEMPTS:
+            result = _march(chemistry, problem, start, step, iterations)
+            if float(result.norm) <= TOLERANCE:
+                return result
     for guess in (settled_guess, first_guess):
-        result: SteadyResult = solve_pseudo_transient(
-            chemistry,
-            problem,
-            guess(chemistry, problem, circuit),
-            FIRST_STEP,
-            TOLERANCE,
-            COLD_ITERATIONS,
-        )
+        begin = guess(chemistry, problem, circuit)
+        result = _march(chemistry, problem, begin, FIRST_STEP, COLD_ITERATIONS)
         if float(result.norm) <= TOLERANCE:
             return result
     raise _not_converged(chemistry, result)
@@ -217,11 +215,17 @@ def _contact_function(chemistry: StageChemistry) -> Callable[..., tuple[Traced, 
     return jax.jit(contact)
 
 
-def _newton(chemistry: StageChemistry, problem: Problem, start: Unknowns) -> SteadyResult:
+def _march(
+    chemistry: StageChemistry, problem: Problem, start: Unknowns, step: float, iterations: int
+) -> SteadyResult:
     result: SteadyResult = solve_pseudo_transient(
-        chemistry, problem, start, LONGEST_STEP, TOLERANCE, NEWTON_ITERATIONS
+        chemistry, problem, start, step, TOLERANCE, iterations
     )
     return result
+
+
+def _newton(chemistry: StageChemistry, problem: Problem, start: Unknowns) -> SteadyResult:
+    return _march(chemistry, problem, start, LONGEST_STEP, NEWTON_ITERATIONS)
 
 
 def _log_impurity(specification: Specification, result: SteadyResult, elements: int) -> Array:

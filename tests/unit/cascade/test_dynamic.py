@@ -65,6 +65,7 @@ def impurities(plant, rest, hours, *, tolerance=1e-3):
     return np.array(rows)
 
 
+@pytest.mark.slow
 def test_tighter_tolerances_converge(small, rest):
     hours = [2.0, 6.0, 12.0, 24.0]
     best = impurities(small, rest, hours, tolerance=1e-5)
