@@ -36,8 +36,8 @@ SAPONIFICATION_SOURCE = Source(
     evidence="assumed",
     note=(
         "no measured value was at hand; placed near the acidity constant of a monoacidic "
-        "phosphonic ester. Rare earths displace ammonium whole at the pH of a loaded stage, so "
-        "results hardly depend on it"
+        "phosphonic ester. Rare earths displace nearly all ammonium at the pH of a loaded stage; "
+        "the flows that meet given purities hardly depend on it, impurities at fixed flows do"
     ),
 )
 
