@@ -88,7 +88,7 @@ def draw(runs: dict[str, PlantRun], path: Path) -> None:
         title = "Nd in Ce/Pr" if product == "cepr" else "Ce + Pr in Nd"
         axis.set_ylabel(f"{title}\nmass fraction of REO")
         axis.set_ylim(5e-5, 5e-1)
-    axes[0].legend(loc="upper left", ncols=2, frameon=False, bbox_to_anchor=(0.1, 1.0))
+    axes[1].legend(loc="upper left", ncols=2, frameon=False)
     columns = runs["fuzzy"].history.columns()
     nominal = runs["fuzzy"].operate.nominal
     for name, style in (("organic_flow", "-"), ("scrub_flow", "--"), ("acid_flow", ":")):
