@@ -267,7 +267,7 @@ def begin(
     """Return the state of an integration whose vessels hold what `unknowns` say, settled."""
     blank = blank_inventory(chemistry, problem)
     held = inventory(chemistry, problem, unknowns, blank, jnp.array(0.0))
-    rate = jnp.array(1.0 / (DIAGONAL * 60.0))
+    rate = jnp.array(1.0 / (DIAGONAL * 60.0), dtype=jnp.float64)
     factors = factorise_newton(chemistry, problem, unknowns, held, rate)
     zero = jnp.array(0)
     return Motion(

@@ -123,9 +123,12 @@ def _prepared(
 
     def build() -> PlantRun:
         typer.echo(STARTING, err=True)
-        return PlantRun(
+        run = PlantRun(
             loaded, seed=seed, mode=mode, duration=hours * HOUR, story=happening, matched=matched
         )
+        # Compiled here, while pages are told to wait, and not under the lock of the first period.
+        run.twin.prepare()
+        return run
 
     return build
 

@@ -118,6 +118,10 @@ class Twin:
             efficiency=0.0,
         )
 
+    def prepare(self) -> None:
+        """Compile what moves the plant, without moving it."""
+        self._motion.advance(self.operation, 0.0)
+
     def begin_upset(self, name: str) -> Note:
         """Let an upset begin now.
 
