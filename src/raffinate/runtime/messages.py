@@ -14,6 +14,17 @@ SCAN = 60.0
 CONTROL_PERIOD = 600.0
 """Control period, [s] of plant time."""
 
+MODES = ("manual", "ratio", "fuzzy")
+"""Modes of control."""
+
+STARTING = "Solving the nominal state and compiling (first start only)…"
+"""What is said while the plant is being built."""
+
+
+def place_of(stage: int) -> str:
+    """Return the name of a sampled stage, counted from 1."""
+    return f"stage {stage}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlantReport:
@@ -26,6 +37,8 @@ class PlantReport:
         readings: Online readings whose result became known in it.
         assays: Laboratory results that became known in it.
         alarms: Tags of what the plant itself reports, with a sentence each.
+        remote: Whether the plant's own controller followed the guard's plan.
+        sequence: Number of the newest plan it has been given; 0 where it does not tell.
     """
 
     time: float
@@ -34,6 +47,8 @@ class PlantReport:
     readings: tuple[Reading, ...]
     assays: tuple[Reading, ...]
     alarms: Mapping[str, str] = field(default_factory=dict)
+    remote: bool = True
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
