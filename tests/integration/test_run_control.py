@@ -7,7 +7,7 @@ import random
 import pytest
 
 from raffinate.runtime.loop import PlantRun
-from raffinate.runtime.operate import MODES
+from raffinate.runtime.messages import MODES
 from raffinate.runtime.upsets import UPSETS
 from running_plants import assert_inside_limits, new_run, recording
 

@@ -11,311 +11,91 @@ import asyncio
 import contextlib
 import math
 import random
+import secrets
+import time
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fake_alarms import FakeAlarms, refusal
+from fake_plant import (
+    MONITORED,
+    NOMINAL,
+    PERIOD_H,
+    PLANT,
+    REAGENTS,
+    RULES,
+    SPAN,
+    FakePlant,
+    Moment,
+    fractions,
+    profile,
+    purity,
+)
+from fake_what_if import what_if
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 STATIC = Path(__file__).parents[2] / "src" / "raffinate" / "runtime" / "static"
-STAGES = 68
-FEED, STRIP = 26, 61
-MONITORED = [6, 12, 20, 34, 44, 54]
-PERIOD_H = 1 / 6
-NOMINAL = {"organic_flow": 14.2, "scrub_flow": 1.31, "acid_flow": 1.87}
-UPSETS = {
-    "saponification_low": ("Saponification −10 % for 48 h", 48.0),
-    "feed_nd_high": ("Feed Nd fraction +0.05", None),
-    "scrub_pump_trip": ("Scrub pump trip for 4 h", 4.0),
-}
-RULES = [
-    "if Nd in the extraction is high and rising then add organic",
-    "if Nd in the extraction is on target then hold organic",
-    "if Ce+Pr in the scrub is high then add scrub",
-    "if Ce+Pr in the scrub is on target and steady then hold scrub",
-    "if the last lab assay of Nd liquor is low then shift the scrub target by one step",
-]
-PLANT: dict[str, Any] = {
-    "name": "ceprnd_p507",
-    "title": "CePr/Nd separation with P507",
-    "virtual": True,
-    "elements": ["Ce", "Pr", "Nd"],
-    "sections": [
-        {"name": "extraction", "first": 1, "last": 26},
-        {"name": "scrub", "first": 27, "last": 60},
-        {"name": "strip", "first": 61, "last": 68},
-    ],
-    "feed_stage": FEED,
-    "monitored": MONITORED,
-    "products": [
-        {
-            "name": "cepr",
-            "title": "Ce/Pr raffinate",
-            "limit": 0.999,
-            "from_stage": 1,
-            "keys": ["Ce", "Pr"],
-        },
-        {"name": "nd", "title": "Nd liquor", "limit": 0.999, "from_stage": 61, "keys": ["Nd"]},
-    ],
-    "levers": [
-        {
-            "name": "organic_flow",
-            "title": "Organic",
-            "unit": "m³/h",
-            "low": 8.0,
-            "high": 24.0,
-            "nominal": 14.2,
-        },
-        {
-            "name": "scrub_flow",
-            "title": "Scrub",
-            "unit": "m³/h",
-            "low": 0.6,
-            "high": 2.6,
-            "nominal": 1.31,
-        },
-        {
-            "name": "acid_flow",
-            "title": "Acid",
-            "unit": "m³/h",
-            "low": 0.9,
-            "high": 3.2,
-            "nominal": 1.87,
-        },
-    ],
-    "modes": ["manual", "ratio", "fuzzy"],
-    "upsets": [{"name": name, "title": title} for name, (title, _) in UPSETS.items()],
-    "speeds": [0, 1, 60, 3600, 10800],
-}
+CAN = [
+    "mode", "setpoint", "alarm_acknowledge", "alarm_shelve", "alarm_suppress", "alarm_service",
+    "upset", "speed", "what_if",
+]  # fmt: skip
+COOKIE = "raffinate_fake"
 
 
-class FakePlant:
-    """One drifting number, the place of the Nd front, from which everything else is made up."""
+class FakeServer:
+    """What the page is told about the fake plant, and what it may ask."""
 
-    def __init__(self, hours: float) -> None:
-        self.t_h, self.speed, self.mode = 0.0, 10800.0, "fuzzy"
-        self.front, self.random = 0.0, random.Random(1)
-        self.setpoints = dict(NOMINAL)
-        self.off_spec = {"cepr": 0.0, "nd": 0.0}
-        self.upsets: list[dict[str, Any]] = []
-        self.columns: dict[str, list[float | None]] = {}
-        self.events: list[dict[str, Any]] = []
-        self.readings: dict[str, dict[str, Any]] = {}
-        self.note("run", "Started from the nominal steady state")
-        while self.t_h < hours:
-            self.step()
-            if abs(self.t_h - 0.3 * hours) < PERIOD_H / 2:
-                self.start_upset("saponification_low")
-            if abs(self.t_h - 0.75 * hours) < PERIOD_H / 2:
-                self.start_upset("feed_nd_high")
-
-    def note(self, kind: str, text: str, priority: str = "info") -> dict[str, Any]:
-        """Log an event and return it."""
-        event = {"type": "event", "t_h": self.t_h, "kind": kind, "text": text, "priority": priority}
-        self.events.append(event)
-        return event
-
-    def start_upset(self, name: str) -> dict[str, Any]:
-        """Begin an upset now; return its event."""
-        title, hours = UPSETS[name]
-        self.upsets.append(
-            {
-                "name": name,
-                "title": title,
-                "from_h": self.t_h,
-                "to_h": None if hours is None else self.t_h + hours,
-                "active": True,
-            }
-        )
-        return self.note("upset", f"{title}: started", "low")
-
-    def running(self, name: str) -> bool:
-        """Return whether an upset of this name is active."""
-        return any(upset["active"] and upset["name"] == name for upset in self.upsets)
-
-    def step(self) -> dict[str, float | None]:
-        """Advance one control period; return its trend row."""
-        self.t_h += PERIOD_H
-        for upset in self.upsets:
-            if upset["active"] and upset["to_h"] is not None and self.t_h >= upset["to_h"]:
-                upset["active"] = False
-                self.note("upset", f"{upset['title']}: ended")
-        push = 0.006 * (self.running("saponification_low") + self.running("feed_nd_high"))
-        pull = 0.012 * self.front if self.mode == "fuzzy" else 0.0
-        self.front += push - pull + self.random.gauss(0, 0.006)
-        if self.mode != "manual":
-            self.setpoints["organic_flow"] = 14.2 * (1 + 0.05 * self.front)
-            self.setpoints["scrub_flow"] = 1.31 * (1 - 0.03 * self.front)
-            self.setpoints["acid_flow"] = 1.87 * (1 + 0.02 * self.front)
-        for name in self.off_spec:
-            if 1 - self.purity(name) > 1e-3:
-                self.off_spec[name] += PERIOD_H
-        row: dict[str, float | None] = {
-            "t_h": self.t_h,
-            **{f"{name}_impurity": 1 - self.purity(name) for name in ("cepr", "nd")},
-            **{
-                f"{name}_lab_impurity": (1 - self.purity(name)) * self.random.gauss(1, 0.02)
-                if self.t_h % 8 < PERIOD_H
-                else None
-                for name in ("cepr", "nd")
-            },
-            **{name: self.measured(name) for name in NOMINAL},
-            **{f"{name}_sp": value for name, value in self.setpoints.items()},
-            "feed_nd_mass_fraction": 0.4213 if self.running("feed_nd_high") else 0.3713,
-            "saponification_degree": 0.324 if self.running("saponification_low") else 0.36,
-        }
-        for name, value in row.items():
-            self.columns.setdefault(name, []).append(value)
-        places: list[int | str] = [*MONITORED, "cepr", "nd"]
-        self.read(places[len(self.columns["t_h"]) % len(places)])
-        if self.t_h % 24 < PERIOD_H:
-            purity = 100 * self.purity("nd")
-            self.note("lot", f"Nd liquor lot {self.t_h // 24:.0f} closed at {purity:.3f} %")
-        return row
-
-    def measured(self, name: str) -> float:
-        """Return a flow meter's value, [m³/h]."""
-        if name == "scrub_flow" and self.running("scrub_pump_trip"):
-            return 0.0
-        return self.setpoints[name] * self.random.gauss(1, 0.002)
-
-    def purity(self, name: str) -> float:
-        """Return the made-up purity of a product, mass fraction of REO."""
-        sign = 1 if name == "cepr" else -0.6
-        return 1 - 10 ** (-3.22 + 0.35 * sign * self.front)
-
-    def fractions(self, stage: int, ratio: float = 1.0) -> dict[str, float]:
-        """Return made-up mole fractions at a stage."""
-        nd_end = math.log(1 / (1 - self.purity("nd"))) + 0.2
-        cepr_end = math.log(1 / (1 - self.purity("cepr"))) + 0.2
-        if stage <= FEED:
-            level = -cepr_end + (cepr_end - 0.5) * ((stage - 1) / (FEED - 1)) ** 1.15
-        else:
-            share = min(1.0, (stage - FEED) / (STRIP - FEED))
-            level = -0.5 + (nd_end + 0.5) * share**1.1
-        nd = 1 / (1 + math.exp(-level) / ratio)
-        pr = (1 - nd) * min(0.97, 0.29 + 0.66 * (max(0, stage - 6) / 48) ** 1.6)
-        return {"Ce": 1 - nd - pr, "Pr": pr, "Nd": nd}
-
-    def read(self, place: int | str) -> None:
-        """Let the analyzer read a stage or a product."""
-        stage = place if isinstance(place, int) else (1 if place == "cepr" else STRIP)
-        truth = self.fractions(stage)
-        sigma = {element: 2e-4 + 0.02 * value for element, value in truth.items()}
-        self.readings[str(place)] = {
-            "place": f"stage {place}" if isinstance(place, int) else place,
-            "stage": place if isinstance(place, int) else None,
-            "at": self.t_h,
-            "fraction": {e: v + self.random.gauss(0, sigma[e]) for e, v in truth.items()},
-            "sigma": sigma,
-            "quality": "stale" if place == 44 and self.running("scrub_pump_trip") else "good",
+    def __init__(self, plant: FakePlant, *, virtual: bool, role: str, user: str) -> None:
+        self.plant, self.alarms = plant, FakeAlarms(plant)
+        self.description = {**PLANT, "virtual": virtual}
+        self.began = time.monotonic()
+        self.session = {
+            "user": user,
+            "role": role,
+            "can": [] if role == "viewer" else CAN,
+            "login": user != "local",
         }
 
-    def profile(self) -> dict[str, Any]:
-        """Return made-up concentrations of every stage, [mol/L]."""
-        aqueous, organic = [], []
-        for stage in range(1, STAGES + 1):
-            strength = 1.25 if stage >= STRIP else 1.05 - 0.15 * (stage < FEED)
-            aqueous.append({e: strength * v for e, v in self.fractions(stage).items()})
-            loading = 0.18 if stage < STRIP else 0.18 * math.exp(-1.5 * (stage - 60))
-            organic.append({e: loading * v for e, v in self.fractions(stage, 1.55).items()})
-        acid = [
-            1.25 + 0.2 * s / STAGES if s < STRIP else 0.6 - 0.12 * (s - 60)
-            for s in range(1, STAGES + 1)
-        ]
+    def hello(self) -> dict[str, Any]:
+        """Return the message a page gets on connecting."""
+        nominal = profile(0.0)
         return {
-            "aqueous": {e: [row[e] for row in aqueous] for e in ("Ce", "Pr", "Nd")},
-            "organic": {e: [row[e] for row in organic] for e in ("Ce", "Pr", "Nd")},
-            "pH": acid,
-            "free_extractant": [0.75 - 3 * sum(row.values()) for row in organic],
+            "type": "hello",
+            "plant": self.description,
+            "trend": self.plant.columns,
+            "events": self.plant.events,
+            "horizon_h": 720,
+            "session": self.session,
+            "history": self.history(),
+            "nominal_profile": {phase: nominal[phase] for phase in ("aqueous", "organic")},
         }
 
-    def product(self, name: str) -> dict[str, Any]:
-        """Return the state of a product as the page takes it."""
-        purity = self.purity(name)
-        lots = int(self.t_h // 24)
-        return {
-            "purity": purity,
-            "lab": {"purity": purity - 2e-5, "age_h": 4 + self.t_h % 8, "sigma": 1.2e-5},
-            "in_spec": 1 - purity <= 1e-3,
-            "off_spec_h": self.off_spec[name],
-            "off_spec_t": self.off_spec[name] * (0.157 if name == "cepr" else 0.093),
-            "lots": lots,
-            "lots_off_spec": min(lots, math.ceil(self.off_spec[name] / 24)),
-            "recovery": 0.9994,
-            "reo_kg_per_h": 157.0 if name == "cepr" else 93.0,
-        }
-
-    def alarms(self) -> list[dict[str, Any]]:
-        """Return the alarms that follow from the state."""
-        found = []
-        for product in PLANT["products"]:
-            if self.off_spec[product["name"]] and 1 - self.purity(product["name"]) > 1e-3:
-                found.append(
-                    {
-                        "tag": f"{product['name']}.purity",
-                        "priority": "high",
-                        "text": f"{product['title']} off specification",
-                        "since_h": self.t_h - 3.2,
-                    }
-                )
-        if self.running("scrub_pump_trip"):
-            found.append(
-                {
-                    "tag": "scrub_flow.deviation",
-                    "priority": "medium",
-                    "text": "Scrub flow 100 % under its setpoint",
-                    "since_h": self.t_h - 0.4,
-                }
-            )
-        if self.running("feed_nd_high"):
-            found.append(
-                {
-                    "tag": "stage_20.nd",
-                    "priority": "low",
-                    "text": "Nd at stage 20 above its band",
-                    "since_h": self.t_h - 5.0,
-                }
-            )
-        return found
+    def history(self) -> dict[str, float]:
+        """Return the span that can be replayed."""
+        return {"from_h": self.plant.moments[0].t_h, "to_h": self.plant.moments[-1].t_h}
 
     def state(self) -> dict[str, Any]:
         """Return the whole state message."""
-        strength = min(1.0, abs(self.front))
+        plant, now = self.plant, self.plant.now()
+        self.alarms.update()
+        strength = min(1.0, abs(plant.front))
+        tripped = plant.running("scrub_pump_trip")
         return {
             "type": "state",
-            "t_h": self.t_h,
-            "run": "paused" if self.speed == 0 else "running",
-            "speed": self.speed,
-            "mode": self.mode,
-            "products": {name: self.product(name) for name in ("cepr", "nd")},
-            "reagents_per_t_reo": {"NH3": 0.553, "HCl": 1.604},
-            "levers": {
-                name: {
-                    "setpoint": self.setpoints[name],
-                    "measured": self.measured(name),
-                    "held_by": "operator" if self.mode == "manual" else self.mode,
-                }
-                for name in NOMINAL
+            "run": "paused" if plant.speed == 0 else "running",
+            "speed": plant.speed,
+            **self.moment(now),
+            "reagents_per_t_reo": {
+                name: value * (1 + 0.04 * plant.front) for name, value in REAGENTS.items()
             },
-            "profile": self.profile(),
-            "readings": [
-                {
-                    **{k: v for k, v in reading.items() if k != "at"},
-                    "age_h": self.t_h - reading["at"],
-                }
-                for reading in self.readings.values()
-            ],
             "targets": [
-                {
-                    "stage": s,
-                    "fraction": {"Nd": FRONT_AT_REST[s]} if s <= FEED else {"Pr": FRONT_AT_REST[s]},
-                }
-                for s in MONITORED
+                {"stage": s, "fraction": {"Nd": fractions(s, 0.0)["Nd"]}} for s in MONITORED
             ],
             "rules": []
-            if self.mode != "fuzzy"
+            if plant.mode != "fuzzy"
             else [
                 {
                     "text": text,
@@ -325,94 +105,268 @@ class FakePlant:
                 }
                 for i, text in enumerate(RULES)
             ],
-            "alarms": self.alarms(),
-            "upsets": self.upsets,
+            "upsets": plant.upsets,
             "analyzer": {"place": "stage 34", "age_h": 0.05},
+            "history": self.history(),
+            "plc": {
+                "mode": "hold" if tripped else "remote",
+                "watchdog": not tripped,
+                "interlocks": [
+                    {
+                        "name": "scrub_within_acid",
+                        "text": "Scrub no more than the acid",
+                        "active": False,
+                    },
+                    {
+                        "name": "organic_lost",
+                        "text": "Organic lost: feed closed",
+                        "active": tripped,
+                    },
+                ],
+            },
+            "alarms": self.alarms.listed(),
+            "alarm_figures": self.alarms.figures(),
+            "controller": {
+                "holding": "the scrub pump has tripped" if tripped else "",
+                "trim": [0.02, -0.05],
+            },
+            **self.machinery(),
         }
 
-    def hello(self) -> dict[str, Any]:
-        """Return the message a page gets on connecting."""
+    def machinery(self) -> dict[str, Any]:
+        """Return made-up figures of processes, links and solver."""
+        up = time.monotonic() - self.began
+        rows = [
+            ("twin", "running", 31.0, 412.0, 0),
+            ("operate", "running", 4.2, 128.0, 0),
+            (
+                "history",
+                "restarting" if self.plant.running("acid_weak") else "running",
+                1.1,
+                61.0,
+                2,
+            ),
+            ("web", "running", 2.4, 84.0, 0),
+        ]
         return {
-            "type": "hello",
-            "plant": PLANT,
-            "trend": self.columns,
-            "events": self.events,
-            "horizon_h": 720,
-        }
-
-    def obey(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Carry out one request; return the event, or the refusal, it leads to."""
-        kind = message["type"]
-        if kind == "mode":
-            self.mode = message["mode"]
-            return self.note("mode", f"Mode is {self.mode}")
-        if kind == "speed":
-            self.speed = float(message["value"])
-            return self.note("run", f"Plant time at {self.speed:g} × real time")
-        if kind == "upset":
-            return self.start_upset(message["name"])
-        if kind == "clear_upset":
-            for upset in self.upsets:
-                if upset["active"] and upset["name"] == message["name"]:
-                    upset.update(active=False, to_h=self.t_h)
-            return self.note("upset", f"{message['name']} ended by the operator")
-        if kind == "setpoint" and self.mode == "manual":
-            self.setpoints[message["lever"]] = message["value"]
-            return self.note("mode", f"{message['lever']} set to {message['value']:g} m³/h")
-        return {
-            "type": "error",
-            "error": {
-                "where": "request",
-                "what": f"{kind} was refused.",
-                "allowed": "setpoints in manual",
-                "mend": "Choose the manual mode first.",
+            "processes": [
+                {
+                    "name": name,
+                    "state": state,
+                    "pid": 4100 + i,
+                    "since_s": up,
+                    "restarts": restarts,
+                    "cpu_percent": cpu + random.gauss(0, 0.3),
+                    "memory_MB": memory,
+                    "age_s": 0.4,
+                }
+                for i, (name, state, cpu, memory, restarts) in enumerate(rows)
+            ],
+            "links": [
+                {"name": "operate → plant", "connected": True, "age_s": 0.1, "round_trip_ms": 7.9},
+                {"name": "web → plant", "connected": True, "age_s": 0.2, "round_trip_ms": 3.1},
+                {
+                    "name": "history → operate",
+                    "connected": not self.plant.running("acid_weak"),
+                    "age_s": 0.3,
+                    "round_trip_ms": 4.4,
+                },
+            ],
+            "solver": {
+                "step_ms": 6.1 + abs(random.gauss(0, 0.4)),
+                "advice_ms": 14.2 + abs(random.gauss(0, 1.5)),
+                "balance_error": 3.1e-11,
             },
         }
 
+    def moment(self, at: Moment) -> dict[str, Any]:
+        """Return the part of a state that a frame of the replay has too."""
+        return {
+            "t_h": at.t_h,
+            "mode": at.mode,
+            "profile": profile(at.front),
+            "readings": [
+                {**{k: v for k, v in reading.items() if k != "at"}, "age_h": at.t_h - reading["at"]}
+                for reading in at.readings.values()
+            ],
+            "levers": {name: self.lever(name, at) for name in NOMINAL},
+            "products": {name: self.product(name, at) for name in ("cepr", "nd")},
+        }
 
-def make_app(plant: FakePlant) -> FastAPI:
+    def lever(self, name: str, at: Moment) -> dict[str, Any]:
+        """Return the state of a lever."""
+        setpoint, (low, high) = at.setpoints[name], SPAN[name]
+        follows = at.mode == "ratio" and name == "organic_flow"
+        return {
+            "setpoint": setpoint,
+            "measured": self.plant.measured(name) if at.t_h == self.plant.t_h else setpoint,
+            "held_by": "operator" if at.mode == "manual" or follows else at.mode,
+            "output": 100 * (setpoint - low) / (high - low),
+            "requested": setpoint,
+            "plan_expires_h": at.t_h + 2 / 3,
+            "low": low,
+            "high": high,
+        }
+
+    def product(self, name: str, at: Moment) -> dict[str, Any]:
+        """Return the state of a product."""
+        value, lots = purity(name, at.front), int(at.t_h // 24)
+        margin, sigma = math.log10(1e-3 / (1 - value)), 2.4e-5
+        off = self.plant.off_spec[name]
+        return {
+            "purity": value,
+            "lab": {"purity": value - 2e-5, "age_h": 4 + at.t_h % 8, "sigma": 1.2e-5},
+            "in_spec": 1 - value <= 1e-3,
+            "off_spec_h": off,
+            "off_spec_t": off * (0.157 if name == "cepr" else 0.093),
+            "lots": lots,
+            "lots_off_spec": min(lots, math.ceil(off / 24)),
+            "recovery": 0.9994,
+            "reo_kg_per_h": 157.0 if name == "cepr" else 93.0,
+            "sigma": sigma,
+            "margin_decades": margin,
+            "margin_sigma": sigma / (1 - value) / math.log(10),
+        }
+
+    def obey(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one request; return the event, the answer or the refusal it leads to."""
+        plant, kind = self.plant, message["type"]
+        if kind == "replay":
+            return {"type": "frame", **self.moment(plant.at(float(message["t_h"])))}
+        if kind == "history":
+            return self.columns(message)
+        if self.session["role"] == "viewer":
+            return refusal(f"{kind} was refused: a viewer only looks.", None, "Log in.")
+        if kind == "alarm":
+            return self.alarms.obey(message["action"], message.get("tag"), message.get("hours"))
+        if kind == "mode":
+            plant.mode = message["mode"]
+            return plant.note("mode", f"Mode is {plant.mode}")
+        if kind == "speed":
+            plant.speed = float(message["value"])
+            return plant.note("run", f"Plant time at {plant.speed:g} × real time")
+        if kind == "upset":
+            return plant.start_upset(message["name"])
+        if kind == "clear_upset":
+            for upset in plant.upsets:
+                if upset["active"] and upset["name"] == message["name"]:
+                    upset.update(active=False, to_h=plant.t_h)
+            return plant.note("upset", f"{message['name']} ended by the operator")
+        if (
+            kind == "setpoint"
+            and self.lever(message["lever"], plant.now())["held_by"] == "operator"
+        ):
+            plant.setpoints[message["lever"]] = message["value"]
+            return plant.note("mode", f"{message['lever']} set to {message['value']:g} m³/h")
+        return refusal(
+            f"{kind} was refused.", "setpoints in manual", "Choose the manual mode first."
+        )
+
+    def columns(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return the trends of some columns over a span, every n-th row of them."""
+        rows = [
+            i
+            for i, t in enumerate(self.plant.columns["t_h"])
+            if t is not None and message["from_h"] <= t <= message["to_h"]
+        ]
+        rows = rows[:: max(1, len(rows) // int(message["points"]))]
+        known = [tag for tag in ("t_h", *message["tags"]) if tag in self.plant.columns]
+        columns = {tag: [self.plant.columns[tag][i] for i in rows] for tag in known}
+        for tag in known[1:]:
+            columns |= {f"{tag}_low": columns[tag], f"{tag}_high": columns[tag]}
+        return {"type": "history", "id": message["id"], "columns": columns}
+
+
+async def converse(socket: WebSocket, server: FakeServer) -> None:
+    """Tell one page everything, and do what it asks, until it leaves."""
+    plant = server.plant
+    await socket.send_json(server.hello())
+    running: list[asyncio.Task[None]] = []
+
+    async def simulate(message: dict[str, Any]) -> None:
+        async for answer in what_if(plant, message):
+            await socket.send_json(answer)
+
+    async def tell() -> None:
+        owed = 0.0
+        while True:
+            await socket.send_json(server.state())
+            await asyncio.sleep(0.1)
+            owed += 0.1 * plant.speed / 3600 / PERIOD_H
+            rows = [plant.step() for _ in range(int(owed))]
+            owed -= len(rows)
+            if rows:
+                columns = {name: [row[name] for row in rows] for name in rows[0]}
+                await socket.send_json({"type": "trend", "columns": columns})
+
+    teller = asyncio.create_task(tell())
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            message = await socket.receive_json()
+            if message["type"].startswith("what_if"):
+                for task in running:
+                    task.cancel()
+                running.clear()
+                if message["type"] == "what_if":
+                    running.append(asyncio.create_task(simulate(message)))
+            else:
+                await socket.send_json(server.obey(message))
+    for task in (teller, *running):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):
+            await task
+
+
+def make_app(server: FakeServer, password: str | None, folder: Path) -> FastAPI:
     """Serve the fake plant at /ws, and the built page beside it."""
-    app = FastAPI()
+    app, token = FastAPI(), secrets.token_urlsafe()
+
+    @app.post("/login")
+    async def login(request: Request) -> Response:
+        asked = await request.json()
+        if asked != {"user": server.session["user"], "password": password}:
+            error = {
+                "where": "log-in",
+                "what": "The name or the password is wrong.",
+                "allowed": None,
+                "mend": "Try again.",
+            }
+            return JSONResponse({"error": error}, status_code=401)
+        response = Response(status_code=204)
+        response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+        return response
+
+    @app.post("/logout")
+    async def logout() -> Response:
+        response = Response(status_code=204)
+        response.delete_cookie(COOKIE)
+        return response
 
     @app.websocket("/ws")
     async def link(socket: WebSocket) -> None:
         await socket.accept()
-        await socket.send_json(plant.hello())
+        if password is not None and socket.cookies.get(COOKIE) != token:
+            await socket.send_json({"type": "login", "required": True, "error": None})
+            await socket.close()
+            return
+        await converse(socket, server)
 
-        async def listen() -> None:
-            with contextlib.suppress(WebSocketDisconnect):
-                while True:
-                    await socket.send_json(plant.obey(await socket.receive_json()))
-
-        async def tell() -> None:
-            owed = 0.0
-            while True:
-                await socket.send_json(plant.state())
-                await asyncio.sleep(0.1)
-                owed += 0.1 * plant.speed / 3600 / PERIOD_H
-                rows = [plant.step() for _ in range(int(owed))]
-                owed -= len(rows)
-                if rows:
-                    columns = {name: [row[name] for row in rows] for name in rows[0]}
-                    await socket.send_json({"type": "trend", "columns": columns})
-
-        teller = asyncio.create_task(tell())
-        await listen()
-        teller.cancel()
-        with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):
-            await teller
-
-    app.mount("/", StaticFiles(directory=STATIC, html=True))
+    app.mount("/", StaticFiles(directory=folder, html=True))
     return app
 
 
-FRONT_AT_REST = {
-    stage: FakePlant(0.0).fractions(stage)["Nd" if stage <= FEED else "Pr"] for stage in MONITORED
-}
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--hours", type=float, default=230.0, help="plant hours already past")
+    parser.add_argument("--login", metavar="NAME:PASSWORD", help="ask for this name and password")
+    parser.add_argument("--role", default="engineer", help="role of whoever looks")
+    parser.add_argument("--real", action="store_true", help="pretend that the plant is not virtual")
+    parser.add_argument("--static", type=Path, default=STATIC, help="folder of the built page")
     options = parser.parse_args()
-    uvicorn.run(make_app(FakePlant(options.hours)), port=options.port, log_level="warning")
+    name, _, password = (options.login or "local:").partition(":")
+    fake = FakeServer(
+        FakePlant(options.hours), virtual=not options.real, role=options.role, user=name
+    )
+    app = make_app(fake, password if options.login else None, options.static)
+    uvicorn.run(app, port=options.port, log_level="warning")

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from raffinate.cli import describe, equilibrate, fit, run, simulate, solve
+from raffinate.cli import (
+    alarms,
+    audit,
+    describe,
+    equilibrate,
+    export,
+    fit,
+    history,
+    run,
+    simulate,
+    solve,
+    status,
+    users,
+)
 
 app = typer.Typer(
     name="raffinate",
@@ -36,7 +49,12 @@ def _raffinate(
     pass
 
 
-for group in (describe, fit, equilibrate, solve, simulate, run):
+GROUPS = (
+    *(describe, fit, equilibrate, solve, simulate),
+    *(run, status, history, alarms, audit, users, export),
+)
+
+for group in GROUPS:
     group.register(app)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +22,8 @@ from raffinate.cli.common import (
 from raffinate.errors import SpecificationError, nearest_name
 
 if TYPE_CHECKING:
-    import socket
-
     from raffinate.runtime.loop import PlantRun
+    from raffinate.runtime.run_directory import RunSettings
 
 PAGE_SPEED = "10800"
 """Plant seconds per wall second of a run that is watched: thirty days in four minutes."""
@@ -51,33 +49,124 @@ def run(
     story: Annotated[bool, typer.Option(help="Let the default upsets happen.")] = True,
     matched: Annotated[bool, typer.Option(help="Make the plant equal to its model.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write the history as CSV.")] = None,
-    host: Annotated[str, typer.Option(help="Address of the page.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address of all servers.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the page.", min=0, max=65535)] = 8000,
     browser: Annotated[bool, typer.Option(help="Open the page where there is a display.")] = True,
+    connect: Annotated[
+        str | None, typer.Option(help="A real plant: opc.tcp://HOST:PORT; needs --nodemap.")
+    ] = None,
+    nodemap: Annotated[
+        str | None, typer.Option(help="File that names the nodes of the plant's server.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Directory of the run; a new one if left out.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the run in this directory.")
+    ] = None,
+    users: Annotated[Path | None, typer.Option(help="User table instead of the usual.")] = None,
+    history: Annotated[
+        str | None, typer.Option(help="Database of the history, postgresql://…; SQLite if none.")
+    ] = None,
 ) -> None:
-    """Run a virtual plant under control and watch it in the browser."""
+    """Run a plant under control and watch it in the browser."""
     with failing_politely(as_json=as_json):
         _check_mode(mode)
-        pace = _pace(speed, headless)
         check_ending(output, (".csv",))
-        if not headless and (as_json or output is not None):
+        if headless:
+            _check_headless(speed, connect, run_dir, resume, users, history)
+            build = _prepared(plant, seed, mode, hours, step, story, matched)
+            _run_headless(build, as_json, output)
+            return
+        if as_json or output is not None:
             raise SpecificationError(
                 "--json and --output report a run that has ended.", mend="Add --headless."
             )
-        build = _prepared(plant, seed, mode, hours, step, story, matched)
-        if headless:
-            _run_headless(build, as_json, output)
-        else:
-            _serve(build, pace, host, port, browser)
+        from raffinate.cli import run_served
+
+        if resume is not None:
+            run_served.resume(resume, host, port, browser)
+            return
+        _check_plant(connect, nodemap, step, matched, speed)
+        settings = _settings(
+            plant=plant,
+            seed=seed,
+            mode=mode,
+            hours=math.inf if connect else hours,
+            story="default" if story and not connect else "none",
+            steps=tuple(step or ()),
+            speed=1.0 if connect else _pace(speed),
+            matched=matched,
+            host=host,
+            web_port=port,
+            connect=connect,
+            nodemap=nodemap,
+            users=None if users is None else str(users.expanduser().absolute()),
+            history_url=history,
+        )
+        run_served.begin(settings, run_dir, browser)
 
 
-def _pace(speed: str | None, headless: bool) -> float:
-    if headless and speed not in (None, "max"):
+def _check_headless(speed: str | None, *served: object) -> None:
+    if speed not in (None, "max"):
         raise SpecificationError(
             f"speed is {speed!r}.",
             where="--speed",
             allowed="max with --headless, which nobody watches",
         )
+    if any(option is not None for option in served):
+        raise SpecificationError(
+            "--connect, --run-dir, --resume, --users and --history belong to a run that is served.",
+            where="--headless",
+            mend="Leave out --headless.",
+        )
+
+
+def _check_plant(
+    connect: str | None,
+    nodemap: str | None,
+    steps: list[str] | None,
+    matched: bool,
+    speed: str | None,
+) -> None:
+    if (connect is None) != (nodemap is None):
+        raise SpecificationError(
+            "a real plant needs both its address and the names of its nodes.",
+            where="--connect, --nodemap",
+            mend="Give both, or neither for a virtual plant.",
+        )
+    if connect is not None and (steps or matched or speed is not None):
+        raise SpecificationError(
+            "--step, --matched and --speed are for a virtual plant.", where="--connect"
+        )
+
+
+def _settings(**given: Any) -> RunSettings:
+    """Return the settings of a run, with everything they name read once, to be refused now."""
+    from raffinate.plant.plant_file import load_plant
+    from raffinate.runtime.nodemap_file import load_nodemap
+    from raffinate.runtime.run_directory import RunSettings
+    from raffinate.runtime.story import events_of
+
+    plant = load_plant(given["plant"])
+    given |= {name: _absolute(given[name]) for name in ("plant", "nodemap")}
+    settings = RunSettings(epoch_us=time.time_ns() // 1000, **given)
+    events_of(settings, plant.circuit.elements)
+    if settings.nodemap is not None:
+        found = load_nodemap(settings.nodemap)
+        found.check(plant)
+        found.endpoint_or_error(settings.connect or "")
+    return settings
+
+
+def _absolute(given: str | None) -> str | None:
+    """Return a file by its absolute path, as processes start elsewhere; a shipped name stays."""
+    if given is not None and Path(given).is_file():
+        return str(Path(given).absolute())
+    return given
+
+
+def _pace(speed: str | None) -> float:
     speed = speed or PAGE_SPEED
     if speed == "max":
         return FULL_SPEED
@@ -112,8 +201,9 @@ def _prepared(
     """Read plant and events now, so that they are refused at once, and return what builds."""
     from raffinate.plant.events import parse_event
     from raffinate.plant.plant_file import load_plant
-    from raffinate.runtime.loop import PlantRun, default_story
-    from raffinate.runtime.page_messages import STARTING
+    from raffinate.runtime.loop import PlantRun
+    from raffinate.runtime.messages import STARTING
+    from raffinate.runtime.story import default_story
     from raffinate.units import HOUR
 
     loaded = load_plant(plant)
@@ -179,76 +269,6 @@ def _print_summary(summary: dict[str, Any]) -> None:
         f"Reagents per t REO: {used}. Modes: {modes}. Alarms: {summary['alarms']}. "
         f"Worst metal imbalance {summary['balance_error']:.1e}. Wall {summary['wall_s']:.1f} s."
     )
-
-
-def _serve(build: Callable[[], PlantRun], pace: float, host: str, port: int, browser: bool) -> None:
-    import logging
-
-    import uvicorn
-
-    from raffinate.runtime.web import LiveRun, create_app
-
-    logging.basicConfig(level=logging.WARNING)
-    door = _open_door(host, port)
-
-    def give_up() -> None:
-        server.should_exit = True
-
-    live = LiveRun(build, pace, give_up)
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(live), log_level="warning", timeout_graceful_shutdown=1)
-    )
-    shown_host = f"[{host}]" if ":" in host else host
-    address = f"http://{shown_host}:{door.getsockname()[1]}"
-    typer.echo(f"The plant is at {address}  (Ctrl+C stops it)", err=True)
-    if browser:
-        _open_browser(address)
-    try:
-        server.run(sockets=[door])
-    except KeyboardInterrupt:
-        # Uvicorn has shut down in good order and raises the signal it took once more.
-        typer.echo("Stopped.", err=True)
-    if live.working:
-        # A thread that is compiling cannot be interrupted, and aborts an orderly exit.
-        sys.stderr.flush()
-        os._exit(0)
-    if live.run is None and live.error is not None:
-        raise live.error
-
-
-def _open_door(host: str, port: int) -> socket.socket:
-    """Return a bound socket, so that port 0 has its number before the server runs."""
-    import socket
-
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        raise SpecificationError(
-            f"the page has no log-in yet and cannot be served on {host}.",
-            where="--host",
-            allowed="127.0.0.1, localhost or ::1",
-        )
-    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        door.bind((host, port))
-    except OSError as error:
-        door.close()
-        raise SpecificationError(
-            f"port {port} cannot be used ({error.strerror}).",
-            where="--port",
-            mend="Choose another with --port, or 0 for any free one.",
-        ) from error
-    return door
-
-
-def _open_browser(address: str) -> None:
-    import threading
-    import webbrowser
-
-    if sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
-        return
-    threading.Timer(1.0, webbrowser.open, args=(address,)).start()
 
 
 def register(app: typer.Typer) -> None:

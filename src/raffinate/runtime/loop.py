@@ -6,17 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from raffinate.chemistry.elements import AMMONIA_MOLAR_MASS, HYDROGEN_CHLORIDE_MOLAR_MASS
 from raffinate.plant.events import Event
 from raffinate.plant.model import Plant
 from raffinate.plant.steady import solve_nominal
 from raffinate.runtime.history import History
 from raffinate.runtime.messages import Note, PlantReport
 from raffinate.runtime.operate import Operate
+from raffinate.runtime.story import default_story
 from raffinate.runtime.twin import Twin
-from raffinate.runtime.upsets import DEFAULT_STORY, UPSETS
 from raffinate.units import HOUR
 
 COLUMNS_FIXED = ("t_h", "feed_nd_mass_fraction", "saponification_degree")
@@ -65,7 +62,6 @@ class PlantRun:
                 *(f"{name}_sp" for name in levers),
             )
         )
-        self._announced: set[int] = set()
         self.history.note(Note(time=0.0, kind="run", text=f"Run begins in {mode}, seed {seed}"))
 
     @property
@@ -78,7 +74,7 @@ class PlantRun:
         orders = self.operate.orders()
         report, notes = self.twin.advance(orders.plans)
         taken = self.operate.take(report)
-        self.history.note(*self._upset_notes(), *notes, *taken)
+        self.history.note(*notes, *taken)
         self.history.append(self._row(report))
         if self.finished:
             self.history.note(Note(time=report.time, kind="run", text="Run ends"))
@@ -99,22 +95,6 @@ class PlantRun:
             **{f"{name}_sp": value * HOUR for name, value in report.setpoints.items()},
         }
 
-    def _upset_notes(self) -> list[Note]:
-        found = []
-        for index, active in enumerate(self.twin.upsets):
-            begun = active.event.begin < self.twin.time
-            if begun and index not in self._announced:
-                self._announced.add(index)
-                found.append(
-                    Note(
-                        time=active.event.begin,
-                        kind="upset",
-                        text=f"Upset: {active.title}",
-                        priority="medium",
-                    )
-                )
-        return found
-
     def run_to_end(self, progress: Callable[[], None] | None = None) -> dict[str, Any]:
         """Run until the duration is over and return the summary."""
         while not self.finished:
@@ -134,7 +114,7 @@ class PlantRun:
             "seed": self.seed,
             "plant_hours": self.twin.time / HOUR,
             "products": {name: self._product_summary(name) for name in self.plant.products},
-            "reagents_per_t_reo": self.reagents_per_t_reo(),
+            "reagents_per_t_reo": self.twin.reagents_per_t_reo(),
             "modes": [
                 {"from_h": time / HOUR, "mode": mode} for time, mode in self.operate.mode_history
             ],
@@ -154,37 +134,9 @@ class PlantRun:
             "mean_purity": account.mean_purity(
                 self.plant.products[name], self.plant.circuit.elements
             ),
-            "recovery": self.recovery(name),
-        }
-
-    def recovery(self, name: str) -> float | None:
-        """Return the share of a product's elements that left in that product, 0 to 1, [-].
-
-        Counted over what has left the plant, not over what was fed: some 139 h of feed are inside
-        the bank, so product over feed passes 1 whenever the inventory falls. None before anything
-        has left.
-        """
-        product = self.plant.products[name]
-        chosen = np.array([e in product.elements for e in self.plant.circuit.elements])
-        left = {key: float(a.made[chosen].sum()) for key, a in self.twin.accounts.items()}
-        total = sum(left.values())
-        return left[name] / total if total > 0.0 else None
-
-    def reagents_per_t_reo(self) -> dict[str, float]:
-        """Return reagents used per product so far, [t per t REO]; empty before any product."""
-        made = sum(float(account.made.sum()) for account in self.twin.accounts.values())
-        if made <= 0.0:
-            return {}
-        return {
-            "NH3": self.twin.reagents["NH3"] * AMMONIA_MOLAR_MASS / made,
-            "HCl": self.twin.reagents["HCl"] * HYDROGEN_CHLORIDE_MOLAR_MASS / made,
+            "recovery": self.twin.recovery(name),
         }
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def default_story() -> tuple[tuple[Event, str], ...]:
-    """Return the upsets a run meets by default, over thirty days."""
-    return tuple((UPSETS[name].begun(time), UPSETS[name].title) for time, name in DEFAULT_STORY)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,19 +20,23 @@ from raffinate.control.fuzzy_supervisor import (
     Outlet,
     SupervisorState,
 )
-from raffinate.control.guard import Guard, Refusal
+from raffinate.control.guard import Guard, GuardState, Refusal
 from raffinate.control.plan import Lever, Plan
 from raffinate.errors import SpecificationError, nearest_name
 from raffinate.instruments.reading import Quality, Reading, judge_reading
 from raffinate.plant.model import RAFFINATE, Plant
 from raffinate.plant.steady import SteadyState
 from raffinate.runtime.alarms import AlarmList, Finding
-from raffinate.runtime.messages import CONTROL_PERIOD, SCAN, Note, Orders, PlantReport
-from raffinate.runtime.twin import place_of
+from raffinate.runtime.messages import (
+    CONTROL_PERIOD,
+    MODES,
+    SCAN,
+    Note,
+    Orders,
+    PlantReport,
+    place_of,
+)
 from raffinate.units import HOUR
-
-MODES = ("manual", "ratio", "fuzzy")
-"""Modes of control."""
 
 PLAN_LIFE = 2.0 * CONTROL_PERIOD
 """How long a plan holds without a successor, [s]."""
@@ -39,8 +44,17 @@ PLAN_LIFE = 2.0 * CONTROL_PERIOD
 WARM_UP = 2.0 * HOUR
 """Plant time before which a missing reading is no alarm, [s]: the analyzer has not been round."""
 
+ANALYZER_SILENCE = 1200.0
+"""Time without any reading above which the whole analyzer counts as lost, [s]: seven samples."""
+
 LAB_SILENCE = 16.0 * HOUR
 """Age of the latest sound assay above which the laboratory counts as silent, [s]."""
+
+SAME_SETPOINT = 1e-6
+"""Share of a lever's span within which the plant counts as doing what the guard wrote, [-]."""
+
+PERIOD_SCANS = round(CONTROL_PERIOD / SCAN)
+"""Scans in a control period."""
 
 AIM = 10.0**-3.35
 """Impurity the controller aims at in both products, [-]: 0.35 decades inside a limit of 0.1 %."""
@@ -96,6 +110,41 @@ def supervisor_of(plant: Plant, nominal: SteadyState, aim: float = AIM) -> Fuzzy
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OperateState:
+    """What an operating program needs to go on after it was killed.
+
+    Attributes:
+        time: Plant time of the last report, [s].
+        mode: Mode of control.
+        mode_history: Plant time, [s], and mode of every change.
+        supervisor: State of the fuzzy controller.
+        guarded: State of the guard.
+        advice: Last advice.
+        requests: Setpoints asked for in manual and ratio, [m³/s].
+        ratio: Flow over organic flow that the ratio mode keeps, [-].
+        assays: Latest sound assay by product.
+        latest_assay: Latest assay by product, sound or not.
+        assay_quality: Judgement of it.
+        sequence: Number of the last proposal.
+        alarms: What the alarm list remembers.
+    """
+
+    time: float
+    mode: str
+    mode_history: tuple[tuple[float, str], ...]
+    supervisor: SupervisorState
+    guarded: GuardState
+    advice: Advice
+    requests: Mapping[str, float]
+    ratio: Mapping[str, float]
+    assays: Mapping[str, Reading]
+    latest_assay: Mapping[str, Reading]
+    assay_quality: Mapping[str, Quality]
+    sequence: int
+    alarms: Any
+
+
 class Operate:
     """One plant's operating program.
 
@@ -104,6 +153,7 @@ class Operate:
         nominal: Its nominal steady state.
         mode: Mode to begin in.
         in_force: Setpoints the plant has now, [m³/s]; nominal ones if not given.
+        alarms: The alarm list, empty; one without definitions if not given.
 
     Attributes:
         assays: Latest sound assay by product.
@@ -118,6 +168,8 @@ class Operate:
         nominal: SteadyState,
         mode: str,
         in_force: Mapping[str, float] | None = None,
+        *,
+        alarms: AlarmList | None = None,
     ) -> None:
         operation = nominal.operation
         assert operation is not None
@@ -127,13 +179,14 @@ class Operate:
         self.guard = Guard(levers=levers_of(plant, self.nominal), plan_life=PLAN_LIFE)
         start = dict(in_force) if in_force is not None else dict(self.nominal)
         self._guarded = self.guard.start(start, 0.0)
+        self._before = self._guarded
         self.state: SupervisorState = self.supervisor.start(0.0, start)
         self.requests = dict(start)
         self.advice = Advice(setpoints=start, rules=())
         self.time = 0.0
         self.mode = ""
         self.mode_history: list[tuple[float, str]] = []
-        self.alarms = AlarmList()
+        self.alarms = alarms if alarms is not None else AlarmList()
         self.report: PlantReport | None = None
         self.assays: dict[str, Reading] = {}
         self.fresh_assays: tuple[Reading, ...] = ()
@@ -142,6 +195,7 @@ class Operate:
         self._ratio: dict[str, float] = {}
         self._refusals: tuple[Refusal, ...] = ()
         self._sequence = 0
+        self._advised = -math.inf
         self.set_mode(mode)
 
     def set_mode(self, mode: str) -> Note:
@@ -154,6 +208,7 @@ class Operate:
             raise SpecificationError(
                 f"{mode!r} is no mode.", where="operate", mend=nearest_name(mode, MODES)
             )
+        self._advised = -math.inf
         self.requests = dict(self._guarded.in_force)
         organic = self.requests["organic_flow"]
         self._ratio = {name: flow / organic for name, flow in self.requests.items()}
@@ -203,8 +258,50 @@ class Operate:
         title = self.plant.levers[lever].title
         return Note(time=self.time, kind="mode", text=f"{title} set to {value * HOUR:.4g} m³/h")
 
-    def take(self, report: PlantReport) -> tuple[Note, ...]:
-        """Take in a report: judge readings and assays, raise and clear alarms."""
+    def state_now(self) -> OperateState:
+        """Return what `restore` needs."""
+        return OperateState(
+            time=self.time,
+            mode=self.mode,
+            mode_history=tuple(self.mode_history),
+            supervisor=self.state,
+            guarded=self._guarded,
+            advice=self.advice,
+            requests=dict(self.requests),
+            ratio=dict(self._ratio),
+            assays=dict(self.assays),
+            latest_assay=dict(self._latest_assay),
+            assay_quality=dict(self._assay_quality),
+            sequence=self._sequence,
+            alarms=self.alarms.state(),
+        )
+
+    def restore(self, state: OperateState) -> None:
+        """Go on where a process was killed; the next report tells what the plant did since."""
+        self.time = state.time
+        self.mode = state.mode
+        self.mode_history = list(state.mode_history)
+        self.state = state.supervisor
+        self._guarded = self._before = state.guarded
+        self.advice = state.advice
+        self.requests = dict(state.requests)
+        self._ratio = dict(state.ratio)
+        self.assays = dict(state.assays)
+        self._latest_assay = dict(state.latest_assay)
+        self._assay_quality = dict(state.assay_quality)
+        self._sequence = state.sequence
+        self.alarms.restore(state.alarms)
+
+    def take(
+        self, report: PlantReport, extra: Mapping[str, Finding] | None = None
+    ) -> tuple[Note, ...]:
+        """Take in a report: judge readings and assays, raise and clear alarms.
+
+        Args:
+            report: What the plant says.
+            extra: What is wrong outside the plant, such as a link, by tag of the alarm.
+        """
+        notes = self._follow(report)
         self.time = report.time
         self.report = report
         self.fresh_assays = tuple(a for a in report.assays if self._sound(a, report.time))
@@ -215,7 +312,45 @@ class Operate:
         for assay in self.fresh_assays:
             self.assays[assay.place] = assay
             results.append(self._lab_note(assay, report.time))
-        return (*self.alarms.update(self._findings(report), report.time), *results)
+        found = {**self._findings(report), **(extra or {})}
+        return (*notes, *self.alarms.update(found, report.time), *results)
+
+    def watch(self, extra: Mapping[str, Finding]) -> tuple[Note, ...]:
+        """Raise and clear alarms while no report comes."""
+        found = {} if self.report is None else self._findings(self.report)
+        return self.alarms.update({**found, **extra}, self.time)
+
+    def _follow(self, report: PlantReport) -> tuple[Note, ...]:
+        """Start the guard afresh from what the plant does, where that is not what it wrote.
+
+        The plant's own controller acts by itself when the heartbeat is lost, a plan expires or an
+        interlock trips; taking over from its setpoints keeps the return free of a bump.
+        """
+        if report.sequence > self._guarded.sequence:
+            # A guard that was killed after it had spoken must not count the same numbers again.
+            self._guarded = replace(self._guarded, sequence=report.sequence)
+        back = report.time < self.time
+        given = self._guarded.in_force
+        in_force = {lever.name: report.setpoints[lever.name] for lever in self.guard.levers}
+        astray = any(
+            abs(in_force[lever.name] - given[lever.name]) > SAME_SETPOINT * (lever.high - lever.low)
+            for lever in self.guard.levers
+        )
+        # Orders for more scans than the plant has run since: its pace was taken down meanwhile.
+        ahead = report.time < self._guarded.time
+        if not (astray or back or ahead):
+            return ()
+        self._guarded = self.guard.start(in_force, report.time, sequence=self._guarded.sequence)
+        if report.remote and not back:
+            # A scan was run before its orders were changed, or an interlock limits a lever: what
+            # was asked for stands, and is walked to from where the plant is.
+            return ()
+        self.state = self.supervisor.start(report.time, in_force, self.state)
+        if self.mode != "fuzzy":
+            self.requests = in_force
+        why = "plant time went back" if back else "the plant's own controller had moved them"
+        text = f"Setpoints taken over from the plant: {why}"
+        return (Note(time=report.time, kind="mode", text=text, priority="low"),)
 
     def _sound(self, assay: Reading, time: float) -> bool:
         previous = self._latest_assay.get(assay.place)
@@ -238,12 +373,31 @@ class Operate:
         """
         return assay.impurity(self.plant.products[assay.place].elements)[0]
 
-    def orders(self) -> Orders:
-        """Return the plans of the next control period, one per scan."""
+    def orders(self, scans: int = PERIOD_SCANS) -> Orders:
+        """Return the plans of the next scans.
+
+        The controller is asked once per control period, at its begin; the scans in between follow
+        its last advice, or what the operator asks for.
+
+        Args:
+            scans: How many.
+        """
+        self._before = self._guarded
+        return self._ordered(scans)
+
+    def orders_again(self, scans: int = PERIOD_SCANS) -> Orders:
+        """Return plans for the same scans as the last orders, after a request has changed them."""
+        self._guarded = self._before
+        return self._ordered(scans)
+
+    def _ordered(self, scans: int) -> Orders:
+        begins = round(self.time / SCAN) % PERIOD_SCANS == 0
         if self.mode == "fuzzy" and self.report is not None:
-            self.state, self.advice = self.supervisor.advise(
-                self.state, self.report.measured, self.report.setpoints, CONTROL_PERIOD
-            )
+            if begins and self._advised != self.time:
+                self._advised = self.time
+                self.state, self.advice = self.supervisor.advise(
+                    self.state, self.report.measured, self.report.setpoints, CONTROL_PERIOD
+                )
             wanted = dict(self.advice.setpoints)
         else:
             self.advice = replace(self.advice, rules=(), holding="")
@@ -259,14 +413,14 @@ class Operate:
         )
         plans = []
         refused: tuple[Refusal, ...] = ()
-        for scan in range(int(CONTROL_PERIOD / SCAN)):
+        for scan in range(scans):
             self._guarded, plan, found = self.guard.step(
                 self._guarded, proposal if scan == 0 else None, self.time + scan * SCAN
             )
             refused += found
             plans.append(plan)
         self._refusals = refused
-        return Orders(plans=tuple(plans), heartbeat=int(self.time / SCAN))
+        return Orders(plans=tuple(plans), heartbeat=round(self.time / SCAN) + scans)
 
     @property
     def in_force(self) -> Mapping[str, float]:
@@ -286,6 +440,10 @@ class Operate:
 
     def _analyzer_findings(self, time: float) -> dict[str, Finding]:
         found: dict[str, Finding] = {}
+        newest = max((r.result_time for r in self.state.previous.values()), default=0.0)
+        if time > WARM_UP and time - newest > ANALYZER_SILENCE:
+            minutes = ANALYZER_SILENCE / 60.0
+            found["xrf"] = (f"No analyzer reading of any place for {minutes:.0f} min", "low")
         places = (*(stage.place for stage in self.supervisor.stages), *self.plant.products)
         for place in places:
             verdict = self.state.quality.get(place)

@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from raffinate.chemistry.elements import AMMONIA_MOLAR_MASS, HYDROGEN_CHLORIDE_MOLAR_MASS
 from raffinate.control.plan import Plan
 from raffinate.errors import SpecificationError, nearest_name
 from raffinate.instruments.assay import LaboratoryAssay
@@ -21,7 +22,7 @@ from raffinate.plant.lots import ProductAccount, booked, open_account
 from raffinate.plant.model import Operation, Plant
 from raffinate.plant.motion import PlantMotion, Snapshot
 from raffinate.plant.steady import solve_nominal
-from raffinate.runtime.messages import CONTROL_PERIOD, Note, PlantReport
+from raffinate.runtime.messages import SCAN, Note, PlantReport, place_of
 from raffinate.runtime.mismatch import Mismatch, draw_mismatch
 from raffinate.runtime.upsets import UPSETS
 from raffinate.units import HOUR
@@ -30,11 +31,6 @@ Array = NDArray[np.float64]
 
 XRF_START = 0.0
 """Plant time of the first purge, [s]."""
-
-
-def place_of(stage: int) -> str:
-    """Return the name of a sampled stage, counted from 1."""
-    return f"stage {stage}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,6 +59,7 @@ class Twin:
 
     def __init__(self, plant: Plant, seed: int, *, matched: bool = False) -> None:
         generator = np.random.default_rng([seed, 1])
+        self.model = plant
         self.mismatch = self._drawn(plant, generator, matched)
         self.plant = self.mismatch.plant
         elements = plant.circuit.elements
@@ -99,6 +96,7 @@ class Twin:
         self.fed = np.zeros(len(elements))
         self.reagents = {"NH3": 0.0, "HCl": 0.0}
         self.upsets: list[ActiveUpset] = []
+        self._announced: set[int] = set()
         self.faults: dict[str, Fault] = {}
         self._previous: dict[tuple[str, str], Reading] = {}
         self._pending: list[Reading] = []
@@ -122,8 +120,8 @@ class Twin:
         """Compile what moves the plant, without moving it."""
         self._motion.advance(self.operation, 0.0)
 
-    def begin_upset(self, name: str) -> Note:
-        """Let an upset begin now.
+    def begin_upset(self, name: str) -> None:
+        """Let an upset begin now; the next advance notes it.
 
         Raises:
             SpecificationError: There is no such upset.
@@ -134,7 +132,6 @@ class Twin:
             )
         upset = UPSETS[name]
         self.upsets.append(ActiveUpset(name=name, title=upset.title, event=upset.begun(self.time)))
-        return Note(time=self.time, kind="upset", text=f"Upset: {upset.title}", priority="medium")
 
     def add_event(self, event: Event, title: str) -> None:
         """Schedule an event of the world; one that equals a shipped upset goes by its name."""
@@ -193,19 +190,30 @@ class Twin:
         return {name: float(self.meters[name].true_flow(setpoints[name])) for name in self.meters}
 
     def advance(self, plans: Sequence[Plan]) -> tuple[PlantReport, tuple[Note, ...]]:
-        """Run one control period on the plans of its scans.
+        """Run as many scans as there are plans, a control period at most.
 
         The flow loops settle in seconds, so the plant is moved with the mean of the scans'
         setpoints, piecewise between the moments at which the world changes.
         """
         mean = {n: float(np.mean([plan.setpoints[n] for plan in plans])) for n in self.meters}
-        begin, end = self.time, self.time + CONTROL_PERIOD
+        begin, end = self.time, self.time + len(plans) * SCAN
         before = self._snapshot
         notes = self._move(self.true_flows(mean), begin, end)
         self.time = end
         self._snapshot = self._motion.snapshot()
         self._sample(before, self._snapshot, begin, end)
-        return self._report(dict(plans[-1].setpoints)), tuple(notes)
+        return self._report(dict(plans[-1].setpoints)), (*self._begun_upsets(), *notes)
+
+    def _begun_upsets(self) -> list[Note]:
+        found = []
+        for index, active in enumerate(self.upsets):
+            if active.event.begin < self.time and index not in self._announced:
+                self._announced.add(index)
+                text = f"Upset: {active.title}"
+                found.append(
+                    Note(time=active.event.begin, kind="upset", text=text, priority="medium")
+                )
+        return found
 
     def _move(self, flows: Mapping[str, float], begin: float, end: float) -> list[Note]:
         """Move the plant with these true flows, [m³/s], and book what leaves it."""
@@ -316,6 +324,29 @@ class Twin:
                     f"{wanted * HOUR:.3g} m³/h"
                 )
         return found
+
+    def recovery(self, name: str) -> float | None:
+        """Return the share of a product's elements that left in that product, 0 to 1, [-].
+
+        Counted over what has left the plant, not over what was fed: some 170 h of feed are inside
+        the bank, so product over feed passes 1 whenever the inventory falls. None before anything
+        has left.
+        """
+        product = self.plant.products[name]
+        chosen = np.array([e in product.elements for e in self._elements])
+        left = {key: float(a.made[chosen].sum()) for key, a in self.accounts.items()}
+        total = sum(left.values())
+        return left[name] / total if total > 0.0 else None
+
+    def reagents_per_t_reo(self) -> dict[str, float]:
+        """Return reagents used per product so far, [t per t REO]; empty before any product."""
+        made = sum(float(account.made.sum()) for account in self.accounts.values())
+        if made <= 0.0:
+            return {}
+        return {
+            "NH3": self.reagents["NH3"] * AMMONIA_MOLAR_MASS / made,
+            "HCl": self.reagents["HCl"] * HYDROGEN_CHLORIDE_MOLAR_MASS / made,
+        }
 
     def profile(self) -> Snapshot:
         """Return the true profile, which only a virtual plant has."""

@@ -1,291 +1,323 @@
-"""The page: a client of the run that shows it and passes requests on.
+"""The web application: the page, its socket, log-in, health and metrics.
 
-The plant is moved in a worker thread, so that no solve ever waits on the network or holds it up.
+It holds no plant and solves nothing; what it shows and passes on comes through `WebParts`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
-import logging
-import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.responses import Response
-from starlette.types import Scope
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from raffinate.errors import RaffinateError, SpecificationError, nearest_name
-from raffinate.runtime import page_messages
-from raffinate.runtime.loop import PlantRun
-from raffinate.runtime.messages import CONTROL_PERIOD
-from raffinate.units import HOUR
+from raffinate.errors import RaffinateError, SpecificationError
+from raffinate.runtime.metrics import CONTENT_TYPE
+from raffinate.runtime.page_hub import PageHub, Visitor
+from raffinate.runtime.page_messages import encode, login, refusal
+from raffinate.runtime.page_requests import RequestDesk
+from raffinate.runtime.users import LoginLimiter, UserTable
+from raffinate.runtime.web_sessions import (
+    COOKIE,
+    LOCAL,
+    SECURITY_HEADERS,
+    SESSION_LIFE,
+    Session,
+    SessionStore,
+    is_local,
+    is_secure,
+    local_name,
+    same_origin,
+)
 
-log = logging.getLogger(__name__)
+LONGEST_BODY = 4096
+"""Bytes of a log-in that are read."""
 
-PUSH_INTERVAL = 0.15
-"""Least wall time between two states sent to a page, [s]."""
+LONGEST_MESSAGE = 64 * 1024
+"""Bytes of one message of a page; more closes its socket."""
 
-LONGEST_STOP = 5.0
-"""Longest wait for the control period under way when the run is stopped, [s]."""
+MOST_PAGES = 200
+"""Pages open at a time."""
+
+MOST_LOGINS = 8
+"""Log-ins that wait to be checked; each takes a third of a second of a core by design."""
+
+REQUESTS_A_SECOND = 20.0
+"""Requests one page may make in the long run, and at once."""
+
+Audit = Callable[..., Awaitable[None]]
 
 
-class LiveRun:
-    """A run that goes on by itself at a chosen speed while pages watch.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebParts:
+    """What the application serves.
 
-    Args:
-        build: Makes the run; called in the worker thread, for it takes seconds.
-        speed: Plant seconds per wall second.
-        gave_up: Called if the run cannot be made; `error` then says why.
+    Attributes:
+        hub: Sends to the pages.
+        desk: Does what they ask for.
+        users: Who may log in; while it is empty, everyone here is the local engineer.
+        store: Sessions.
+        audit: Writes the trail.
+        health: Gives what `/health` says.
+        metrics: Gives what `/metrics` says.
+        token: Opens `/metrics` to a scraper without a log-in; empty for none.
+        forget: Ends what only the page that leaves had asked for.
     """
 
-    def __init__(
-        self,
-        build: Callable[[], PlantRun],
-        speed: float,
-        gave_up: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._build = build
-        self._gave_up = gave_up
-        self.first_speed = speed
-        self.speed = speed
-        self.lock = threading.Lock()
-        self.run: PlantRun | None = None
-        self.error: RaffinateError | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="plant", daemon=True)
+    hub: PageHub
+    desk: RequestDesk
+    users: UserTable
+    store: SessionStore
+    audit: Audit
+    health: Callable[[], Mapping[str, Any]]
+    metrics: Callable[[], str]
+    forget: Callable[[object], Awaitable[None]]
+    token: str = ""
 
-    def start(self) -> None:
-        """Begin in the background."""
-        self._thread.start()
 
-    def stop(self) -> None:
-        """End, and wait for the period under way; a plant still being built is not waited for."""
-        self._stop.set()
-        if self._thread.is_alive() and self.run is not None:
-            self._thread.join(timeout=LONGEST_STOP)
+class WebApplication:
+    """Answers requests; one method each."""
 
-    @property
-    def working(self) -> bool:
-        """Whether the thread that moves the plant is alive."""
-        return self._thread.is_alive()
+    def __init__(self, parts: WebParts) -> None:
+        self._parts = parts
+        self._limiter = LoginLimiter()
+        self._checking = asyncio.Lock()
+        self._waiting = 0
 
-    @property
-    def phase(self) -> str:
-        """Return "paused", "running" or "finished"."""
-        if self.error is not None or (self.run is not None and self.run.finished):
-            return "finished"
-        return "running" if self.speed > 0.0 else "paused"
+    def session(self, visitor: Request | WebSocket) -> Session | None:
+        """Return the visitor's session; None where a log-in is needed."""
+        if self._parts.users.empty:
+            return LOCAL if local_name(visitor.headers) else None
+        return self._parts.store.find(visitor.cookies.get(COOKIE))
 
-    def _work(self) -> None:
+    async def log_in(self, request: Request) -> Response:
+        """Check name and password, and set the cookie of a session."""
+        if not same_origin(request.headers):
+            return _refused(403, "another site asks.")
+        name, password = await _credentials(request)
+        address = _address(request)
+        if name is None or password is None:
+            return _refused(400, "no user and password.")
+        wait = self._limiter.wait(name, address)
+        if wait > 0.0 or self._waiting >= MOST_LOGINS:
+            refused = _refused(429, f"too many log-ins; wait {max(wait, 1.0):.0f} s.")
+            refused.headers["Retry-After"] = f"{max(wait, 1.0):.0f}"
+            return refused
+        role = await self._checked(name, password, address)
+        who = Session(user=name, role=role or "viewer")
+        told = f"from {address}"
+        if role is None:
+            reason = "name or password is wrong"
+            await self._parts.audit(who, "login", told, accepted=False, reason=reason)
+            return _refused(401, f"{reason}.")
+        await self._parts.audit(who, "login", told, accepted=True, reason="")
+        token, _ = self._parts.store.open(name, role)
+        answer = Response(status_code=204)
+        answer.set_cookie(
+            COOKIE,
+            token,
+            max_age=int(SESSION_LIFE),
+            httponly=True,
+            samesite="strict",
+            secure=is_secure(request.url.scheme, request.headers),
+        )
+        return answer
+
+    async def _checked(self, name: str, password: str, address: str) -> Any:
+        """Return the role of a user whose password is right; one check at a time."""
+        self._waiting += 1
         try:
-            run = self._build()
-            with self.lock:
-                self.run = run
-            self._go_on(run)
-        except RaffinateError as error:
-            log.error("%s", error)
-            self.error = error
-        except Exception:
-            # The thread's traceback goes to the terminal; the page must not look as if it ran on.
-            self.error = RaffinateError(
-                "the run broke off by a bug of the program.",
-                where="run",
-                mend="The terminal shows where; please report it.",
-            )
-            raise
+            async with self._checking:
+                if self._limiter.wait(name, address) > 0.0:
+                    return None
+                role = await asyncio.to_thread(self._parts.users.verify, name, password)
+                if role is None:
+                    self._limiter.failed(name, address)
+                else:
+                    self._limiter.succeeded(name, address)
+                return role
         finally:
-            if self.run is None:
-                self._gave_up()
+            self._waiting -= 1
 
-    def _go_on(self, run: PlantRun) -> None:
-        due = time.monotonic()
-        while not self._stop.is_set() and not run.finished:
-            # Read once: a page may set it to 0 while the period is under way.
-            speed = self.speed
-            if speed <= 0.0:
-                due = time.monotonic()
-                self._stop.wait(0.05)
-                continue
-            with self.lock:
-                run.step()
-            # Time lost to a slow period is made up, but never more than a second of it.
-            due = max(due + CONTROL_PERIOD / speed, time.monotonic() - 1.0)
-            self._wait_until(due)
+    async def log_out(self, request: Request) -> Response:
+        """End the session and its pages."""
+        if not same_origin(request.headers):
+            return _refused(403, "another site asks.")
+        session = self.session(request)
+        if session is not None and session.key:
+            self._parts.store.close(session)
+            self._parts.hub.end_session(session)
+            await self._parts.audit(session, "logout", "", accepted=True, reason="")
+        answer = Response(status_code=204)
+        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return answer
 
-    def _wait_until(self, due: float) -> None:
-        begun = self.speed
-        while not self._stop.is_set() and self.speed == begun:
-            left = due - time.monotonic()
-            if left <= 0.0:
-                # Gives waiting pages the lock between two periods.
-                time.sleep(0.0005)
-                return
-            self._stop.wait(min(left, 0.1))
+    def may_read(self, request: Request) -> bool:
+        """Return whether metrics may be shown: to this machine, to users, and for the token."""
+        if self._parts.users.empty:
+            return local_name(request.headers)
+        if is_local(_address(request), request.headers) and local_name(request.headers):
+            return True
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if self._parts.token and hmac.compare_digest(given.encode(), self._parts.token.encode()):
+            return True
+        return self.session(request) is not None
 
-    def request(self, message: dict[str, Any]) -> None:
-        """Do what a page asks for.
-
-        Raises:
-            RaffinateError: It cannot be done; says why.
-        """
-        kind = message.get("type")
-        if self.run is None:
-            raise SpecificationError("the plant is still starting.", where="web")
-        if kind == "speed":
-            self._set_speed(message.get("value"))
-            return
-        with self.lock:
-            run = self.run
-            if kind == "mode":
-                run.history.note(run.operate.set_mode(str(message.get("mode"))))
-            elif kind == "setpoint":
-                value = message.get("value")
-                if not isinstance(value, (int, float)) or isinstance(value, bool):
-                    raise SpecificationError(f"{value!r} is no number.", where="setpoint")
-                note = run.operate.request(str(message.get("lever")), float(value) / HOUR)
-                run.history.note(note)
-            elif kind == "upset":
-                run.twin.begin_upset(str(message.get("name")))
-            elif kind == "clear_upset":
-                run.history.note(run.twin.clear_upset(str(message.get("name"))))
-            else:
-                known = ("mode", "setpoint", "upset", "clear_upset", "speed")
-                raise SpecificationError(
-                    f"{kind!r} is no request.", where="web", mend=nearest_name(str(kind), known)
-                )
-
-    def _set_speed(self, value: Any) -> None:
-        offered = page_messages.speeds(self.first_speed)
-        if value not in offered:
-            raise SpecificationError(
-                f"speed is {value!r}.",
-                where="web",
-                allowed=", ".join(f"{speed:g}" for speed in offered),
-            )
-        self.speed = float(value)
-
-
-class _FreshFiles(StaticFiles):
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
-def create_app(live: LiveRun) -> FastAPI:
-    """Return the web application that shows a run."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        live.start()
-        yield
-        await asyncio.to_thread(live.stop)
-
-    app = FastAPI(title="raffinate", lifespan=lifespan, docs_url=None, redoc_url=None)
-
-    @app.get("/health")
-    def health() -> dict[str, Any]:
+    async def health(self, request: Request) -> Response:
         """Say whether the plant runs and how far it is."""
-        run = live.run
-        return {
-            "started": run is not None,
-            "phase": live.phase,
-            "plant_hours": None if run is None else run.twin.time / HOUR,
-        }
+        found = dict(self._parts.health())
+        if not self.may_read(request):
+            found = {key: found[key] for key in ("started", "phase")}
+        return JSONResponse(found)
 
-    @app.websocket("/ws")
-    async def page(socket: WebSocket) -> None:
-        if not _from_here(socket):
+    async def metrics(self, request: Request) -> Response:
+        """Tell Prometheus."""
+        if not self.may_read(request):
+            return _refused(401, "log in, or give a token.")
+        return Response(self._parts.metrics(), media_type=CONTENT_TYPE)
+
+    async def serve_page(self, socket: WebSocket) -> None:
+        """Talk with one open page until it goes."""
+        strange = self._parts.users.empty and not local_name(socket.headers)
+        if strange or not same_origin(socket.headers) or self._parts.hub.visitors >= MOST_PAGES:
             await socket.close(code=1008)
             return
         await socket.accept()
-        sender = asyncio.create_task(_send_states(socket, live))
+        session = self.session(socket)
+        if session is None:
+            await socket.send_text(encode(login()))
+            await socket.close(code=1008)
+            return
+        visitor = self._parts.hub.join(session)
+        sender = asyncio.create_task(self._send(socket, visitor))
         try:
-            while True:
-                await _receive(socket, live)
+            await self._receive(socket, visitor)
         except (WebSocketDisconnect, RuntimeError):
             pass
         finally:
+            self._parts.hub.leave(visitor)
             sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+            await self._parts.forget(visitor)
 
+    async def _send(self, socket: WebSocket, visitor: Visitor) -> None:
+        try:
+            while (found := await visitor.next()) is not None:
+                text, since = found
+                await socket.send_text(text)
+                if since is not None:
+                    self._parts.hub.times.observe(time.monotonic() - since)
+            await socket.send_text(encode(login("The session has ended.")))
+            await socket.close(code=1008)
+        except (WebSocketDisconnect, RuntimeError):
+            return
+
+    async def _receive(self, socket: WebSocket, visitor: Visitor) -> None:
+        allowance, counted = REQUESTS_A_SECOND, time.monotonic()
+
+        def answer(message: dict[str, Any]) -> None:
+            visitor.offer(encode(message))
+
+        while True:
+            text = await socket.receive_text()
+            now = time.monotonic()
+            allowance = min(REQUESTS_A_SECOND, allowance + (now - counted) * REQUESTS_A_SECOND)
+            counted = now
+            try:
+                if not self._parts.store.holds(visitor.session):
+                    visitor.end()
+                    continue
+                if allowance < 1.0:
+                    raise SpecificationError("too many requests at once.", where="web")
+                allowance -= 1.0
+                await self._parts.desk.take(text, visitor.session, visitor, answer)
+            except RaffinateError as error:
+                answer(refusal(error))
+
+
+class _Secured:
+    """Adds the headers that keep other sites out to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-cache")
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def create_app(parts: WebParts, work: Callable[[], Awaitable[None]] | None = None) -> FastAPI:
+    """Return the web application that shows a run.
+
+    Args:
+        parts: What it serves.
+        work: Runs beside it until cancelled: what feeds the hub.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.ensure_future(parts.hub.run())]
+        if work is not None:
+            tasks.append(asyncio.ensure_future(work()))
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    app = FastAPI(
+        title="raffinate", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    app.add_middleware(_Secured)
+    site = WebApplication(parts)
+    app.get("/health")(site.health)
+    app.get("/metrics")(site.metrics)
+    app.post("/login")(site.log_in)
+    app.post("/logout")(site.log_out)
+    app.websocket("/ws")(site.serve_page)
     static = files("raffinate.runtime") / "static"
-    app.mount("/", _FreshFiles(directory=str(static), html=True), name="page")
+    app.mount("/", StaticFiles(directory=str(static), html=True), name="page")
     return app
 
 
-def _from_here(socket: WebSocket) -> bool:
-    """Whether the page that asks was served from here: any site may open a local socket."""
-    origin = socket.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
-
-
-async def _receive(socket: WebSocket, live: LiveRun) -> None:
-    text = await socket.receive_text()
+async def _credentials(request: Request) -> tuple[str | None, str | None]:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST_BODY:
+            return None, None
     try:
-        # Integers may be longer than any float; read as floats they become infinite.
-        message = json.loads(text, parse_int=float)
-        if not isinstance(message, dict):
-            raise SpecificationError("a request is an object.", where="web")
-        await asyncio.to_thread(live.request, message)
-    except (ValueError, RecursionError) as error:
-        await _send(socket, _refusal(SpecificationError(f"no JSON: {error}.", where="web")))
-    except RaffinateError as error:
-        await _send(socket, _refusal(error))
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None, None
+    if not isinstance(found, dict):
+        return None, None
+    name, password = found.get("user"), found.get("password")
+    if not isinstance(name, str) or not isinstance(password, str) or len(name) > 64:
+        return None, None
+    return name, password
 
 
-def _refusal(error: RaffinateError) -> dict[str, Any]:
-    return {"type": "error", "error": error.to_dict()}
+def _address(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
 
 
-async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
-    await socket.send_text(json.dumps(message, allow_nan=False))
-
-
-async def _send_states(socket: WebSocket, live: LiveRun) -> None:
-    try:
-        if live.run is None and live.error is None:
-            await _send(socket, page_messages.starting())
-        while live.run is None and live.error is None:
-            await asyncio.sleep(0.1)
-        if live.run is None:
-            assert live.error is not None
-            await _send(socket, _refusal(live.error))
-            return
-        first, written, noted = await asyncio.to_thread(_first, live)
-        await _send(socket, first)
-        told = False
-        while True:
-            messages, written, noted = await asyncio.to_thread(_news, live, written, noted)
-            for message in messages:
-                await _send(socket, message)
-            if live.error is not None and not told:
-                told = True
-                await _send(socket, _refusal(live.error))
-            await asyncio.sleep(PUSH_INTERVAL)
-    except (WebSocketDisconnect, RuntimeError):
-        return
-
-
-def _first(live: LiveRun) -> tuple[dict[str, Any], int, int]:
-    assert live.run is not None
-    with live.lock:
-        run = live.run
-        return page_messages.hello(run, live.first_speed), run.history.written, run.history.noted
-
-
-def _news(live: LiveRun, written: int, noted: int) -> tuple[list[dict[str, Any]], int, int]:
-    assert live.run is not None
-    with live.lock:
-        run = live.run
-        messages = [page_messages.state(run, live.speed, live.phase)]
-        if run.history.written > written:
-            messages.append(page_messages.trend(run, written))
-        messages += [page_messages.event(note) for note in run.history.notes_since(noted)]
-        return messages, run.history.written, run.history.noted
+def _refused(status: int, what: str) -> JSONResponse:
+    error = {"where": "web", "what": what, "allowed": "", "mend": ""}
+    return JSONResponse({"error": error}, status_code=status)

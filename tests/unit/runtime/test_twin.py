@@ -31,7 +31,7 @@ def plans(**factors: float) -> list[Plan]:
             author="guard",
             mode="manual",
         )
-    ]
+    ] * 10
 
 
 def test_the_plant_gets_flows_that_its_meters_read_as_the_setpoints(twin):

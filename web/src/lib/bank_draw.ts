@@ -1,15 +1,18 @@
 /** Draws the bank: sections, ports, heat strip, and composition against stage below it. */
 import { LOWEST_POWER, type Frame } from "./bank_frame";
 import { capital, powerOfTen } from "./format";
+import type { BankData } from "./bank_data";
 import { fractionsAt, heatElements, type Phase } from "./fractions";
-import type { Plant, PlantState, Reading } from "./messages";
+import type { NominalProfile, Plant, Reading } from "./messages";
 import type { Palette } from "./theme.svelte";
 
 export interface BankView {
   plant: Plant;
-  state: PlantState | null;
+  data: BankData | null;
   palette: Palette;
   organic: boolean;
+  /** The plant's nominal model profile, where it is wanted. */
+  nominal: NominalProfile | null;
   selected: number;
   hovered: number | null;
 }
@@ -29,6 +32,7 @@ export function drawBank(ctx: Context, frame: Frame, view: BankView): void {
   drawPorts(ctx, frame, view);
   drawHeat(ctx, frame, view);
   drawSelection(ctx, frame, view);
+  drawNominal(ctx, frame, view);
   drawLines(ctx, frame, view);
   drawTargets(ctx, frame, view);
   drawReadings(ctx, frame, view);
@@ -121,14 +125,14 @@ function drawPorts(ctx: Context, frame: Frame, { plant, palette }: BankView): vo
   }
 }
 
-function drawHeat(ctx: Context, frame: Frame, { plant, state, palette }: BankView): void {
+function drawHeat(ctx: Context, frame: Frame, { plant, data, palette }: BankView): void {
   const compact = frame.width < 560;
   font(ctx, palette);
   ctx.textAlign = "right";
   ctx.textBaseline = "middle";
   const rows: [string, number, Phase | undefined][] = [
-    [compact ? "Aq. ←" : "Aqueous ←", frame.aqueousTop, state?.profile?.aqueous],
-    [compact ? "Org. →" : "Organic →", frame.organicTop, state?.profile?.organic],
+    [compact ? "Aq. ←" : "Aqueous ←", frame.aqueousTop, data?.profile?.aqueous],
+    [compact ? "Org. →" : "Organic →", frame.organicTop, data?.profile?.organic],
   ];
   const scale = heatScale(palette);
   const keys = heatElements(plant);
@@ -187,17 +191,30 @@ function drawSelection(ctx: Context, frame: Frame, { selected, hovered, palette 
   }
 }
 
-function drawLines(ctx: Context, frame: Frame, { plant, state, palette, organic }: BankView): void {
-  const profile = state?.profile;
+/** The model's nominal profile: thin and dotted, behind everything that is of today. */
+function drawNominal(ctx: Context, frame: Frame, view: BankView): void {
+  if (!view.nominal) return;
+  drawPhases(ctx, frame, view, [[view.nominal.aqueous, [1.5, 3.5], 1.6]]);
+}
+
+function drawLines(ctx: Context, frame: Frame, view: BankView): void {
+  const profile = view.data?.profile;
   if (!profile) return;
+  const phases: Line[] = [[profile.aqueous, [], 2]];
+  if (view.organic) phases.unshift([profile.organic, [6, 4], 1.4]);
+  drawPhases(ctx, frame, view, phases);
+}
+
+/** A phase with the dashes and the width of its lines. */
+type Line = [Phase, number[], number];
+
+function drawPhases(ctx: Context, frame: Frame, { plant, palette }: BankView, lines: Line[]): void {
   ctx.save();
   ctx.beginPath();
   ctx.rect(frame.left, frame.plotTop - 1, frame.right - frame.left, frame.plotBottom - frame.plotTop + 2);
   ctx.clip();
   ctx.lineJoin = "round";
-  const phases: [Phase, number[], number][] = [[profile.aqueous, [], 2]];
-  if (organic) phases.unshift([profile.organic, [5, 4], 1.4]);
-  for (const [phase, dash, width] of phases) {
+  for (const [phase, dash, width] of lines) {
     const table = Array.from({ length: frame.stages }, (_, i) => fractionsAt(phase, plant.elements, i));
     ctx.setLineDash(dash);
     ctx.lineWidth = width;
@@ -215,9 +232,9 @@ function drawLines(ctx: Context, frame: Frame, { plant, state, palette, organic 
 }
 
 /** Targets: an open wedge on either side of the value the controller steers to. */
-function drawTargets(ctx: Context, frame: Frame, { plant, state, palette }: BankView): void {
+function drawTargets(ctx: Context, frame: Frame, { plant, data, palette }: BankView): void {
   ctx.lineWidth = 1.5;
-  for (const target of state?.targets ?? []) {
+  for (const target of data?.targets ?? []) {
     for (const [element, fraction] of Object.entries(target.fraction)) {
       if (fraction == null) continue;
       const x = frame.middle(target.stage);
@@ -234,8 +251,8 @@ function drawTargets(ctx: Context, frame: Frame, { plant, state, palette }: Bank
   }
 }
 
-function drawReadings(ctx: Context, frame: Frame, { plant, state, palette }: BankView): void {
-  for (const reading of state?.readings ?? []) {
+function drawReadings(ctx: Context, frame: Frame, { plant, data, palette }: BankView): void {
+  for (const reading of data?.readings ?? []) {
     const product = plant.products.find(({ name }) => name === reading.place);
     const stage = reading.stage ?? product?.from_stage;
     if (stage === undefined) continue;

@@ -35,12 +35,16 @@ export function powerOfTen(power: number): string {
   return "10" + [...String(power)].map((digit) => SUPERSCRIPT[digit]).join("");
 }
 
-/** A purity in percent with two significant digits of the impurity, without the sign. */
+/**
+ * A purity in percent with two significant digits of the impurity, without the sign. It is cut, not
+ * rounded: 99.8999 must not read 99.900 beside a limit of 99.9.
+ */
 export function purityPercent(purity: Value | undefined): string {
   if (purity == null || !Number.isFinite(purity)) return NO_VALUE;
   const impurityPercent = Math.max(100 * (1 - purity), 1e-6);
-  const decimals = 1 - Math.floor(Math.log10(impurityPercent));
-  return (100 * purity).toFixed(Math.min(6, Math.max(2, decimals)));
+  const decimals = Math.min(6, Math.max(3, 1 - Math.floor(Math.log10(impurityPercent))));
+  const size = 10 ** decimals;
+  return (Math.floor(100 * purity * size + 1e-6) / size).toFixed(decimals);
 }
 
 /** A limit such as 0.999 in percent, without trailing zeros. */
@@ -58,6 +62,11 @@ export function signed(value: Value, decimals: number): string {
   if (value == null || !Number.isFinite(value)) return NO_VALUE;
   const text = Math.abs(value).toFixed(decimals);
   return (value < 0 && Number(text) !== 0 ? "−" : "+") + text;
+}
+
+/** A margin in decades; near the limit with the digits that show on which side it is. */
+export function marginText(margin: Value): string {
+  return signed(margin, margin != null && Math.abs(margin) < 0.01 ? 4 : 2);
 }
 
 /** Plant time as elapsed days and clock: "5 d 03:24". */

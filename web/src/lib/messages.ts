@@ -29,6 +29,10 @@ export interface LeverInfo {
   low: number;
   high: number;
   nominal: number;
+  /** Fastest permitted change, in `unit` per hour. */
+  rate: Value;
+  /** Setpoint of the declared safe plan, in `unit`. */
+  safe: Value;
 }
 
 export interface UpsetInfo {
@@ -60,12 +64,47 @@ export interface PlantEvent {
   priority: Priority;
 }
 
+/** What a visitor may ask for; the server decides again at every request. */
+export type Right =
+  | "mode"
+  | "setpoint"
+  | "alarm_acknowledge"
+  | "alarm_shelve"
+  | "alarm_suppress"
+  | "alarm_service"
+  | "upset"
+  | "speed"
+  | "what_if";
+
+export interface Session {
+  user: string;
+  role: "viewer" | "operator" | "engineer";
+  can: Right[];
+  /** Whether this visitor logged in, so that logging out means something. */
+  login: boolean;
+}
+
+/** Plant hours between which the past can be shown. */
+export interface Span {
+  from_h: number;
+  to_h: number;
+}
+
+/** Concentrations by phase and element, [mol/L], one entry per stage. */
+export interface NominalProfile {
+  aqueous: Record<string, Value[]>;
+  organic: Record<string, Value[]>;
+}
+
 export interface Hello {
   type: "hello";
   plant: Plant;
   trend: Columns;
   events: PlantEvent[];
   horizon_h: number | null;
+  session: Session;
+  history: Span | null;
+  nominal_profile: NominalProfile | null;
 }
 
 export interface LabAssay {
@@ -85,6 +124,12 @@ export interface ProductState {
   /** Of the product's elements that left the plant, the share that left in it. */
   recovery: Value;
   reo_kg_per_h: Value;
+  /** Standard deviation of the purity as the instruments know it. */
+  sigma: Value;
+  /** log10 of limit over impurity: positive inside the specification. */
+  margin_decades: Value;
+  /** The same distance in standard deviations of the purity. */
+  margin_sigma: Value;
 }
 
 export interface LeverState {
@@ -92,6 +137,15 @@ export interface LeverState {
   measured: Value;
   /** "operator", or the control that moves it. */
   held_by: string;
+  /** Output to the pump, percent of its range. */
+  output: Value;
+  /** What was asked for, before limits and rates; in the lever's unit. */
+  requested: Value;
+  /** Plant time at which the plan in force lapses [h]. */
+  plan_expires_h: Value;
+  /** Permitted range now, where it is narrower than the lever's own. */
+  low: Value;
+  high: Value;
 }
 
 /** Concentrations in mol/L, one entry per stage, stage 1 first. */
@@ -121,11 +175,112 @@ export interface Rule {
   strength: number;
 }
 
+/** States of ISA-18.2; an alarm in its normal state is not listed. */
+export type AlarmState =
+  | "unacknowledged"
+  | "acknowledged"
+  | "returned"
+  | "shelved"
+  | "suppressed"
+  | "out_of_service";
+
 export interface Alarm {
   tag: string;
   text: string;
   priority: AlarmPriority;
   since_h: number;
+  state: AlarmState;
+  /** Whether its condition holds now. */
+  active: boolean;
+  /** Whether it came first of those that came together. */
+  first_out: boolean;
+  cause: string;
+  consequence: string;
+  action: string;
+  shelved_until_h: number | null;
+  chattering: boolean;
+  /** Name it shares with the alarms of one cause; empty for none. */
+  group?: string;
+  /** Whether it steps back behind others while a flood lasts. */
+  collapsed?: boolean;
+  /** How long there is to act [min]. */
+  respond_within_min?: number;
+  /** How long it may be shelved [h]; 0 for not at all. */
+  longest_shelving_h?: number;
+  /** Tag of the alarm by whose cause it is suppressed by design; empty for none. */
+  suppressed_while?: string;
+  acknowledged_by?: string;
+  put_aside_by?: string;
+  comment?: string;
+}
+
+/** Figures of the alarm system, after ISA-18.2 / IEC 62682. */
+export interface AlarmFigures {
+  standing: number;
+  unacknowledged: number;
+  shelved: number;
+  suppressed: number;
+  out_of_service: number;
+  /** Mean of the last 24 plant hours. */
+  per_10_min: Value;
+  peak_10_min: Value;
+  per_day: Value;
+  flood: boolean;
+  /** Share of the time spent in floods, percent. */
+  flood_percent: Value;
+  chattering: string[];
+  stale: string[];
+  /** Annunciations by priority. */
+  by_priority: Record<AlarmPriority, number>;
+}
+
+export type PlcMode = "remote" | "hold" | "safe";
+
+export interface Interlock {
+  name: string;
+  text: string;
+  active: boolean;
+}
+
+export interface Plc {
+  mode: PlcMode;
+  /** Whether the watchdog hears the guard's heartbeat. */
+  watchdog: boolean;
+  interlocks: Interlock[];
+}
+
+export interface ProcessInfo {
+  name: string;
+  state: "running" | "starting" | "restarting" | "stopped" | "failed";
+  pid: number | null;
+  /** Wall seconds in this state. */
+  since_s: Value;
+  restarts: number;
+  cpu_percent: Value;
+  memory_MB: Value;
+  /** Wall seconds since its last heartbeat. */
+  age_s: Value;
+}
+
+export interface LinkInfo {
+  name: string;
+  connected: boolean;
+  age_s: Value;
+  round_trip_ms: Value;
+}
+
+export interface SolverInfo {
+  step_ms: Value;
+  advice_ms: Value;
+  /** Worst relative error of the element balances. */
+  balance_error: Value;
+}
+
+export interface ControllerInfo {
+  /** Why the supervisor holds still; empty while it acts. */
+  holding: string;
+  /** Shifts of its targets by the laboratory, one per product, [decades]. */
+  trim: Value[];
 }
 
 export interface Upset {
@@ -152,6 +307,68 @@ export interface PlantState {
   alarms: Alarm[];
   upsets: Upset[];
   analyzer: { place: string; age_h: number } | null;
+  history: Span | null;
+  plc: Plc | null;
+  alarm_figures: AlarmFigures | null;
+  processes: ProcessInfo[];
+  links: LinkInfo[];
+  solver: SolverInfo | null;
+  controller: ControllerInfo | null;
+}
+
+/** Keys that a server may leave out of `state`, and what the page takes in their place. */
+export const STATE_DEFAULTS = {
+  history: null, plc: null, alarm_figures: null, processes: [], links: [], solver: null,
+  controller: null,
+} satisfies Partial<PlantState>;
+
+/** The same of `hello`: a server without users lets everyone ask, and answers. */
+export const HELLO_DEFAULTS = {
+  session: {
+    user: "local", role: "engineer", login: false,
+    can: [
+      "mode", "setpoint", "alarm_acknowledge", "alarm_shelve", "alarm_suppress", "alarm_service",
+      "upset", "speed", "what_if",
+    ],
+  },
+  history: null,
+  nominal_profile: null,
+} satisfies Partial<Hello>;
+
+/** The plant at one moment of the past. */
+export interface ReplayFrame {
+  type: "frame";
+  t_h: number;
+  mode: string;
+  profile: Profile | null;
+  readings: Reading[];
+  levers: Record<string, LeverState>;
+  products: Record<string, ProductState>;
+}
+
+export interface HistoryAnswer {
+  type: "history";
+  id: number;
+  columns: Columns;
+}
+
+export interface WhatIfProduct {
+  purity: Value;
+  in_spec: boolean;
+  /** Null where the product stays in specification over the horizon. */
+  hours_to_off_spec: Value;
+}
+
+export interface WhatIfAnswer {
+  type: "what_if";
+  id: number;
+  progress: number;
+  live: false;
+  done: boolean;
+  columns: Columns | null;
+  profile: Profile | null;
+  products: Record<string, WhatIfProduct> | null;
+  text: string;
 }
 
 export interface Refusal {
@@ -163,8 +380,12 @@ export interface Refusal {
 
 export type FromServer =
   | { type: "starting"; text: string }
+  | { type: "login"; required: boolean; error: string | null }
   | Hello
   | PlantState
+  | ReplayFrame
+  | HistoryAnswer
+  | WhatIfAnswer
   | { type: "trend"; columns: Columns }
   | ({ type: "event" } & PlantEvent)
   | { type: "error"; error: Refusal };
@@ -174,4 +395,22 @@ export type ToServer =
   | { type: "setpoint"; lever: string; value: number }
   | { type: "upset"; name: string }
   | { type: "clear_upset"; name: string }
-  | { type: "speed"; value: number };
+  | { type: "speed"; value: number }
+  | AlarmRequest
+  | { type: "replay"; t_h: number }
+  | { type: "history"; id: number; tags: string[]; from_h: number; to_h: number; points: number }
+  | { type: "what_if"; id: number; levers: Record<string, number>; hours: number }
+  | { type: "what_if_cancel" };
+
+export type AlarmAction =
+  | "acknowledge"
+  | "shelve"
+  | "unshelve"
+  | "suppress"
+  | "unsuppress"
+  | "out_of_service"
+  | "in_service";
+
+export type AlarmRequest =
+  | { type: "alarm"; action: "acknowledge_all" }
+  | { type: "alarm"; action: AlarmAction; tag: string; hours?: number; comment?: string };

@@ -1,0 +1,345 @@
+"""The plant as the operating program meets it: through the nodes that a nodemap names.
+
+One way in and one way out, for the twin and for a real plant alike: a report is read, plans are
+written. Where the server keeps records, samples come from them, so that a cut link loses none;
+elsewhere they are read from the nodes of each stream.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from raffinate.errors import DataError
+from raffinate.instruments.reading import Reading
+from raffinate.plant.model import Plant
+from raffinate.runtime.alarms import Finding
+from raffinate.runtime.messages import SCAN, Note, Orders, PlantReport
+from raffinate.runtime.nodemap import NodeMap
+from raffinate.runtime.nodemap_nodes import NodeRef, StreamNodes
+from raffinate.runtime.records import record_from_json
+
+PULL = 500
+"""Most records asked for at a time."""
+
+CLOCK_JUMP = 30.0
+"""Difference between the plant's clock and this machine's own between two reports that counts as
+a jump, [s]; half a scan, so that no scan is counted twice or left out."""
+
+
+class NodeClient(Protocol):
+    """What is needed of an OPC UA client."""
+
+    async def read_full(self, names: Sequence[str]) -> Sequence[tuple[Any, str, datetime | None]]:
+        """Return value, quality and source time of each node."""
+
+    async def write(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        """Write values in one request."""
+
+    async def call(self, object_node: str, method: str, *arguments: Any) -> Any:
+        """Call a method."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortState:
+    """What a port remembers over a restart.
+
+    Attributes:
+        records: Number of the last record taken.
+        streams: Sequence, or sample time, of the last result taken, by instrument and place.
+    """
+
+    records: int
+    streams: Mapping[tuple[str, str], float]
+
+
+class PlantClock:
+    """Plant time of a plant that runs in real time, which no clock jump moves.
+
+    The plant's clock is followed as long as it goes like this machine's monotonic one; a jump, in
+    either direction, is told once, and time goes on from where it was.
+
+    Args:
+        epoch_us: UTC at plant time 0, [µs].
+        monotonic: Clock of this machine, [s].
+    """
+
+    def __init__(self, epoch_us: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._epoch = epoch_us / 1e6
+        self._monotonic = monotonic
+        self._offset = 0.0
+        self._last: tuple[float, float] | None = None
+
+    def plant_time(self, utc: float) -> tuple[float, float]:
+        """Return plant time, [s], and the jump found, [s], 0 for none.
+
+        Args:
+            utc: What the plant's clock says, [s] since 1970.
+        """
+        now, told = self._monotonic(), utc - self._epoch + self._offset
+        jump = 0.0
+        if self._last is not None:
+            expected = self._last[0] + (now - self._last[1])
+            if abs(told - expected) > CLOCK_JUMP:
+                jump = told - expected
+                self._offset -= jump
+                told = expected
+            told = max(told, self._last[0])
+        self._last = (told, now)
+        return told, jump
+
+
+class PlantPort:
+    """Reads reports from a plant's server and writes plans to it.
+
+    Args:
+        client: Connected to it.
+        nodemap: Names its nodes.
+        plant: The operator's model, at its nominal flows.
+        epoch_us: UTC at plant time 0, [µs], where the server does not tell plant time.
+    """
+
+    def __init__(
+        self, client: NodeClient, nodemap: NodeMap, plant: Plant, *, epoch_us: int
+    ) -> None:
+        self._client = client
+        self._map = nodemap
+        self._plant = plant
+        self._epoch_us = epoch_us
+        self._clock = PlantClock(epoch_us)
+        self._records = 0
+        self._streams: dict[tuple[str, str], float] = {}
+        self._sent: dict[str, float] = {}
+        self._source_times: dict[NodeRef, datetime | None] = {}
+        self._heartbeat = 0
+        self.scan = 0
+        self.findings: dict[str, Finding] = {}
+        self.notes: list[Note] = []
+
+    def state(self) -> PortState:
+        """Return what `restore` needs."""
+        return PortState(records=self._records, streams=dict(self._streams))
+
+    def restore(self, state: PortState) -> None:
+        """Go on after the samples that were taken before a restart."""
+        self._records = state.records
+        self._streams = dict(state.streams)
+
+    async def report(self) -> PlantReport:
+        """Return what the plant says now, with every sample not yet taken.
+
+        Raises:
+            DataError: A flow or a setpoint is not to be had.
+            RaffinateError: The server does not answer.
+        """
+        found = await self._read(self._standing_nodes())
+        now = self._time(found)
+        readings = await self._samples(found, now)
+        measured, setpoints = self._flows(found)
+        if self._map.scan is not None and found[self._map.scan] is not None:
+            self.scan = int(found[self._map.scan])
+        else:
+            self.scan = round(now / SCAN)
+        return PlantReport(
+            time=now,
+            measured=measured,
+            setpoints=setpoints,
+            readings=tuple(r for r in readings if r.instrument != "assay"),
+            assays=tuple(r for r in readings if r.instrument == "assay"),
+            alarms=self._alarms(found),
+            sequence=self._plan_sequence(found),
+            remote=self._map.plc_mode is None or found[self._map.plc_mode] in (None, "remote"),
+        )
+
+    async def _read(self, nodes: Sequence[NodeRef]) -> dict[NodeRef, Any]:
+        """Return what nodes hold, None where it is bad; source times go to `_source_times`."""
+        answers = await self._client.read_full([str(node) for node in nodes])
+        found = {}
+        for node, (value, quality, moment) in zip(nodes, answers, strict=True):
+            bad = quality in ("bad", "stale") or (isinstance(value, float) and math.isnan(value))
+            found[node] = None if bad else value
+            self._source_times[node] = moment
+        return found
+
+    def _standing_nodes(self) -> list[NodeRef]:
+        """Return what every report needs."""
+        named = self._map
+        nodes: list[NodeRef | None] = [
+            *(named.time, named.scan, named.plc_mode, named.watchdog, named.plc_alarms),
+            named.sequence,
+            *(state.node for state in (*named.alarms, *named.interlocks)),
+        ]
+        for lever in named.levers.values():
+            nodes += [lever.measured, lever.in_force or lever.setpoint]
+        if named.records_object is None:
+            nodes += [stream.sequence or stream.sample_time for stream in named.streams]
+            nodes += [s.values[0] for s in named.streams if not (s.sequence or s.sample_time)]
+        return [node for node in dict.fromkeys(nodes) if node is not None]
+
+    def _time(self, found: Mapping[NodeRef, Any]) -> float:
+        told = None if self._map.time is None else _moment(found[self._map.time])
+        if isinstance(told, (int, float)) and self._map.scan is not None:
+            return float(told)
+        if isinstance(told, datetime):
+            utc = _utc(told)
+        elif isinstance(told, (int, float)):
+            utc = self._epoch_us / 1e6 + float(told)
+        else:
+            utc = time.time()
+        now, jump = self._clock.plant_time(utc)
+        if jump:
+            text = f"The plant's clock jumped by {jump:+.0f} s; plant time goes on without it"
+            self.findings["link.clock"] = (text, "medium")
+            self.notes.append(Note(time=now, kind="run", text=text, priority="medium"))
+        else:
+            self.findings.pop("link.clock", None)
+        return now
+
+    def _flows(self, found: Mapping[NodeRef, Any]) -> tuple[dict[str, float], dict[str, float]]:
+        measured, setpoints = {}, {}
+        for name, lever in self._map.levers.items():
+            flow, setpoint = found[lever.measured], found[lever.in_force or lever.setpoint]
+            if flow is None or setpoint is None:
+                raise DataError(
+                    f"the {'flow' if flow is None else 'setpoint'} of {name} is bad.",
+                    where="plant",
+                    mend="Look at its transmitter or controller; plans wait until it is good.",
+                )
+            measured[name] = lever.to_si(float(flow))
+            setpoints[name] = lever.to_si(float(setpoint))
+            if lever.in_force is None and name in self._sent:
+                # Read back through a unit and back: the plan itself, to the last digit.
+                sent = self._sent[name]
+                if abs(setpoints[name] - sent) <= 1e-9 * abs(sent):
+                    setpoints[name] = sent
+        return measured, setpoints
+
+    def _plan_sequence(self, found: Mapping[NodeRef, Any]) -> int:
+        told = None if self._map.sequence is None else found[self._map.sequence]
+        return int(told) if isinstance(told, (int, float)) else 0
+
+    def _alarms(self, found: Mapping[NodeRef, Any]) -> dict[str, str]:
+        alarms = {}
+        for state in (*self._map.alarms, *self._map.interlocks):
+            if found[state.node] is not None and bool(found[state.node]) == state.when:
+                alarms[state.tag] = state.text
+        if self._map.watchdog is not None and found[self._map.watchdog]:
+            alarms["plc.watchdog"] = "The plant's controller misses the guard's heartbeat"
+        rows = found[self._map.plc_alarms] if self._map.plc_alarms is not None else None
+        for row in rows or ():
+            tag, _, text = str(row).partition("|")
+            alarms[tag] = text
+        return alarms
+
+    # Samples.
+
+    async def _samples(self, found: Mapping[NodeRef, Any], now: float) -> list[Reading]:
+        if self._map.records_object is not None:
+            return await self._pulled()
+        fresh = [stream for stream in self._map.streams if self._is_new(stream, found)]
+        if not fresh:
+            return []
+        values = await self._read(list(dict.fromkeys(n for s in fresh for n in s.nodes)))
+        return [self._reading(stream, values, now) for stream in fresh]
+
+    async def _pulled(self) -> list[Reading]:
+        assert self._map.records_object is not None
+        readings: list[Reading] = []
+        while True:
+            text = await self._client.call(
+                str(self._map.records_object), "Pull", self._records, PULL
+            )
+            lines = text.splitlines()
+            for line in lines:
+                record = record_from_json(line)
+                self._note_gap(record.sequence, record.time)
+                self._records = record.sequence
+                readings += record.samples
+            if not lines:
+                return readings
+
+    def _note_gap(self, sequence: int, now: float) -> None:
+        missing = sequence - self._records - 1
+        if missing > 0 and self._records > 0:
+            text = f"{missing} records of the plant are missing before number {sequence}"
+            self.findings["link.gap"] = (text, "medium")
+            self.notes.append(Note(time=now, kind="run", text=text, priority="medium"))
+        else:
+            self.findings.pop("link.gap", None)
+
+    def _is_new(self, stream: StreamNodes, found: Mapping[NodeRef, Any]) -> bool:
+        key = (stream.instrument, stream.place)
+        node = stream.sequence or stream.sample_time or stream.values[0]
+        mark = found[node]
+        if mark is None:
+            return False
+        mark = _moment(mark)
+        number = _utc(mark) if isinstance(mark, datetime) else float(hash(mark))
+        if self._streams.get(key) == number:
+            return False
+        self._streams[key] = number
+        return True
+
+    def _reading(self, stream: StreamNodes, values: Mapping[NodeRef, Any], now: float) -> Reading:
+        first = stream.values[0]
+        told = values[stream.sample_time] if stream.sample_time else self._source_times[first]
+        sampled = self._plant_time(told, now)
+        known = self._plant_time(values[stream.result_time] if stream.result_time else None, now)
+        elements = self._plant.circuit.elements
+        return stream.reading(values, elements, sample_time=min(sampled, now), result_time=known)
+
+    def _plant_time(self, told: Any, now: float) -> float:
+        told = _moment(told)
+        if isinstance(told, datetime):
+            return _utc(told) - self._epoch_us / 1e6
+        return now if told is None else float(told)
+
+    # Plans.
+
+    async def send(self, orders: Orders) -> None:
+        """Write the plans of the next scans, in one request.
+
+        Raises:
+            RaffinateError: The server refuses it or does not answer.
+        """
+        last = orders.plans[-1]
+        pairs: list[tuple[str, Any]] = []
+        for name, lever in self._map.levers.items():
+            pairs.append((str(lever.setpoint), lever.from_si(last.setpoints[name])))
+            self._sent[name] = last.setpoints[name]
+            if lever.trajectory is not None:
+                row = tuple(lever.from_si(plan.setpoints[name]) for plan in orders.plans)
+                pairs.append((str(lever.trajectory), row))
+        if self._map.sequence is not None:
+            pairs.append((str(self._map.sequence), last.sequence))
+        if self._map.expires is not None:
+            pairs.append((str(self._map.expires), self._expiry(last.expires_at, last.issued_at)))
+        self._heartbeat = max(self._heartbeat + 1, orders.heartbeat)
+        beat = orders.heartbeat if self._map.scan is not None else self._heartbeat
+        # Last, because it makes the rest count.
+        pairs.append((str(self._map.heartbeat), beat))
+        await self._client.write(pairs)
+
+    def _expiry(self, expires_at: float, now: float) -> Any:
+        if self._map.expiry_form == "seconds_left":
+            return expires_at - now
+        if self._map.expiry_form == "utc":
+            return datetime.fromtimestamp(self._epoch_us / 1e6 + expires_at, tz=UTC)
+        return expires_at
+
+
+def _moment(told: Any) -> Any:
+    """Return a time that came as text as a time; anything else as it is."""
+    if isinstance(told, str):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(told)
+    return told
+
+
+def _utc(moment: datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
