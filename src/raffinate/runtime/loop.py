@@ -8,10 +8,10 @@ from typing import Any
 
 from raffinate.plant.events import Event
 from raffinate.plant.model import Plant
-from raffinate.plant.steady import solve_nominal
 from raffinate.runtime.history import History
 from raffinate.runtime.messages import Note, PlantReport
 from raffinate.runtime.operate import Operate
+from raffinate.runtime.solved_states import nominal_state
 from raffinate.runtime.story import default_story
 from raffinate.runtime.twin import Twin
 from raffinate.units import HOUR
@@ -41,7 +41,7 @@ class PlantRun:
         story: Sequence[tuple[Event, str]] | None = None,
         matched: bool = False,
     ) -> None:
-        nominal = solve_nominal(plant)
+        nominal = nominal_state(plant)
         assert nominal.operation is not None
         self.plant = plant.operated(nominal.operation)
         self.nominal = nominal

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from raffinate.plant.model import Plant
-from raffinate.plant.steady import SteadyState, solve_nominal
+from raffinate.plant.steady import SteadyState
 from raffinate.runtime.checkpoint import load_checkpoint, save_checkpoint
 from raffinate.runtime.private_files import write_json
 from raffinate.runtime.run_directory import RunDirectory
+from raffinate.runtime.solved_states import nominal_state
 from raffinate.units import HOUR
 
 
@@ -20,7 +21,7 @@ def nominal_plant(plant: Plant) -> tuple[Plant, SteadyState]:
     Raises:
         ConvergenceError: No flows meet the nominal purities.
     """
-    state = solve_nominal(plant)
+    state = nominal_state(plant)
     assert state.operation is not None
     return plant.operated(state.operation), state
 

@@ -21,9 +21,9 @@ from raffinate.plant.events import Event, apply_events, change_times
 from raffinate.plant.lots import ProductAccount, booked, open_account
 from raffinate.plant.model import Operation, Plant
 from raffinate.plant.motion import PlantMotion, Snapshot
-from raffinate.plant.steady import solve_nominal
 from raffinate.runtime.messages import SCAN, Note, PlantReport, place_of
 from raffinate.runtime.mismatch import Mismatch, draw_mismatch
+from raffinate.runtime.solved_states import nominal_state
 from raffinate.runtime.upsets import UPSETS
 from raffinate.units import HOUR
 
@@ -66,7 +66,7 @@ class Twin:
         self._elements = elements
         self._noise = np.random.default_rng([seed, 2])
         # The shift before brought the plant onto specification; its true flows were not noted.
-        start = solve_nominal(self.plant)
+        start = nominal_state(self.plant)
         assert start.operation is not None
         self._world = start.operation
         self._motion = PlantMotion(self.plant.operated(start.operation), start)
