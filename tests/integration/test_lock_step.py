@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -154,3 +155,40 @@ def test_a_request_that_comes_after_its_scan_was_run_is_not_forgotten(joined):
         joined.step(1)
     assert operate.requests["organic_flow"] == wanted
     assert joined.twin.plc.in_force["organic_flow"] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("mode", ["manual", "ratio", "fuzzy"])
+def test_a_plant_that_is_met_for_the_first_time_is_left_as_it_is_run(tmp_path, mode):
+    plant = JoinedPlant(tmp_path / "run", mode=mode)
+    levers = {lever.name: lever for lever in plant.twin.levers}
+    run_so_far = {name: 0.97 * lever.safe for name, lever in levers.items()}
+    plant.twin.plc = replace(plant.twin.plc, in_force=run_so_far)
+    plant.twin.show_all()
+    for _ in range(3):
+        plant.step()
+    for name, lever in levers.items():
+        moved = abs(plant.twin.plc.in_force[name] - run_so_far[name])
+        # Without a reading the fuzzy controller holds still, too.
+        assert moved < 0.01 * (lever.high - lever.low), name
+    plant.close()
+
+
+def test_a_restart_within_a_period_asks_for_no_advice_twice(joined):
+    for _ in range(30):
+        joined.step()
+    joined.order()
+    advised = joined.operate.operate.advice
+    state = joined.operate.operate.state
+    joined.operate.ring.close()
+    joined.start_operate()
+    joined.order()
+    assert joined.operate.operate.advice.setpoints == advised.setpoints
+    assert joined.operate.operate.state.trim == state.trim
+
+
+def test_an_interlock_counts_on_through_a_restart_of_the_twin(joined, tmp_path):
+    joined.step()
+    shutil.copytree(joined.run.path, tmp_path / "killed")
+    other = JoinedPlant(tmp_path / "killed")
+    assert other.twin._measured == joined.twin._measured != {}
+    other.close()

@@ -156,7 +156,20 @@ def _settings(**given: Any) -> RunSettings:
         found = load_nodemap(settings.nodemap)
         found.check(plant)
         found.endpoint_or_error(settings.connect or "")
+        _check_password(found.user)
     return settings
+
+
+def _check_password(user: str) -> None:
+    """Refuse to knock at a plant's server without a password, which may lock the account."""
+    from raffinate.runtime.operate_link import PASSWORD, plant_password
+
+    if user and not plant_password():
+        raise SpecificationError(
+            f"there is no password for {user}, who logs in at the plant.",
+            where="--nodemap",
+            mend=f"Set the environment variable {PASSWORD}.",
+        )
 
 
 def _absolute(given: str | None) -> str | None:

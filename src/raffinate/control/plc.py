@@ -23,6 +23,10 @@ safe: the plan has expired, the declared safe plan is walked to."""
 HEARTBEATS_MISSED = 2
 """Scans without a heartbeat after which the guard counts as lost."""
 
+LONGEST_REACH = 60
+"""Most scans that a plan may speak for, an hour; assumed. A heartbeat far ahead would otherwise
+keep the watchdog from ever noticing that the guard is gone."""
+
 LOST_FLOW = 0.5
 """Share of a lever's lowest setpoint below which its flow counts as lost, [-]; assumed."""
 
@@ -115,8 +119,8 @@ class Plc:
 
         Raises:
             SpecificationError: A lever is missing or unknown, lengths differ, a value is no number
-                or outside its limits, the plan is older than the one accepted, or speaks only for
-                scans that were run.
+                or outside its limits, the plan is older than the one accepted, speaks only for
+                scans that were run, or for more than `LONGEST_REACH`.
         """
         self._check(trajectory)
         older = sequence < state.sequence or (
@@ -129,6 +133,12 @@ class Plc:
                 f"scan {state.acknowledged}, or than scan {state.scan}, which was run.",
                 where="PLC",
                 mend="Send the newest plan.",
+            )
+        if heartbeat > state.scan + LONGEST_REACH:
+            raise SpecificationError(
+                f"the plan speaks up to scan {heartbeat}, and {state.scan} were run.",
+                where="PLC",
+                allowed=f"at most {LONGEST_REACH} scans ahead",
             )
         if not math.isfinite(expires_at):
             raise SpecificationError(

@@ -221,4 +221,4 @@ def _foreign_client(run: RunDirectory, nodemap: NodeMap) -> TagClient:
 
 
 def _records_of(text: str) -> list[Record]:
-    return [record_from_json(line) for line in text.splitlines()]
+    return [record_from_json(line) for line in text.split("\n") if line]

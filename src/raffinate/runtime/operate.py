@@ -127,6 +127,7 @@ class OperateState:
         latest_assay: Latest assay by product, sound or not.
         assay_quality: Judgement of it.
         sequence: Number of the last proposal.
+        advised: Plant time of the last advice, [s].
         alarms: What the alarm list remembers.
     """
 
@@ -142,6 +143,7 @@ class OperateState:
     latest_assay: Mapping[str, Reading]
     assay_quality: Mapping[str, Quality]
     sequence: int
+    advised: float
     alarms: Any
 
 
@@ -196,6 +198,7 @@ class Operate:
         self._refusals: tuple[Refusal, ...] = ()
         self._sequence = 0
         self._advised = -math.inf
+        self._met = False
         self.set_mode(mode)
 
     def set_mode(self, mode: str) -> Note:
@@ -210,13 +213,17 @@ class Operate:
             )
         self._advised = -math.inf
         self.requests = dict(self._guarded.in_force)
-        organic = self.requests["organic_flow"]
-        self._ratio = {name: flow / organic for name, flow in self.requests.items()}
+        self._ratio = self._ratios(self.requests)
         self.state = self.supervisor.start(self.time, self.requests, self.state)
         if mode != self.mode:
             self.mode_history.append((self.time, mode))
         self.mode = mode
         return Note(time=self.time, kind="mode", text=f"Mode: {mode}")
+
+    def _ratios(self, flows: Mapping[str, float]) -> dict[str, float]:
+        # The ratios of a plant that stands are no aim for one that runs.
+        kept = flows if flows["organic_flow"] > 0.0 else self.nominal
+        return {name: flow / kept["organic_flow"] for name, flow in kept.items()}
 
     def held_by(self, lever: str) -> str:
         """Return who moves a lever: "operator", "ratio" or "fuzzy"."""
@@ -273,11 +280,18 @@ class Operate:
             latest_assay=dict(self._latest_assay),
             assay_quality=dict(self._assay_quality),
             sequence=self._sequence,
+            advised=self._advised,
             alarms=self.alarms.state(),
         )
 
-    def restore(self, state: OperateState) -> None:
-        """Go on where a process was killed; the next report tells what the plant did since."""
+    def restore(self, state: OperateState, *, alone: bool = True) -> None:
+        """Go on where a process was killed; the next report tells what the plant did since.
+
+        Args:
+            state: From `state_now`.
+            alone: Whether nobody else moves the plant: what was asked for then stands. Otherwise
+                it is left as it is found.
+        """
         self.time = state.time
         self.mode = state.mode
         self.mode_history = list(state.mode_history)
@@ -290,6 +304,9 @@ class Operate:
         self._latest_assay = dict(state.latest_assay)
         self._assay_quality = dict(state.assay_quality)
         self._sequence = state.sequence
+        # Advice asked for twice would move the levers twice.
+        self._advised = state.advised
+        self._met = alone
         self.alarms.restore(state.alarms)
 
     def take(
@@ -338,17 +355,21 @@ class Operate:
         )
         # Orders for more scans than the plant has run since: its pace was taken down meanwhile.
         ahead = report.time < self._guarded.time
+        met, self._met = self._met, True
         if not (astray or back or ahead):
             return ()
         self._guarded = self.guard.start(in_force, report.time, sequence=self._guarded.sequence)
-        if report.remote and not back:
+        if report.remote and met and not back:
             # A scan was run before its orders were changed, or an interlock limits a lever: what
             # was asked for stands, and is walked to from where the plant is.
             return ()
         self.state = self.supervisor.start(report.time, in_force, self.state)
-        if self.mode != "fuzzy":
+        if self.mode != "fuzzy" or not met:
             self.requests = in_force
-        why = "plant time went back" if back else "the plant's own controller had moved them"
+            self._ratio = self._ratios(in_force)
+        why = "the plant's own controller had moved them"
+        if back or not met:
+            why = "plant time went back" if back else "that is how it is run so far"
         text = f"Setpoints taken over from the plant: {why}"
         return (Note(time=report.time, kind="mode", text=text, priority="low"),)
 
@@ -426,6 +447,12 @@ class Operate:
     def in_force(self) -> Mapping[str, float]:
         """Setpoints in force, by lever name, [m³/s]."""
         return self._guarded.in_force
+
+    @property
+    def plan(self) -> tuple[int, float]:
+        """Number and expiry, [s], of the last plan; NaN while there is none."""
+        accepted = self._guarded.accepted
+        return self._guarded.sequence, math.nan if accepted is None else accepted.expires_at
 
     def _findings(self, report: PlantReport) -> dict[str, Finding]:
         """Return everything that is wrong now, by tag."""

@@ -102,7 +102,7 @@ class OperateHost:
                 text = f"Run begins in {self.operate.mode} at {self._run.settings.connect}"
             self._notes.append(Note(time=0.0, kind="run", text=text))
             return
-        self.operate.restore(kept.operate)
+        self.operate.restore(kept.operate, alone=self._run.settings.virtual)
         self.port, self.gate = kept.port, kept.gate
         if kept.record is not None and kept.record.sequence > self.ring.last:
             if kept.record.sequence > self.ring.last + 1:
@@ -305,8 +305,13 @@ class OperateHost:
             self.operate.time,
             who.name,
             hours=None if hours is None else float(hours),
-            comment=str(request.get("comment") or "")[:500],
+            comment=_shown(str(request.get("comment") or "")[:500]),
         )
+
+
+def _shown(text: str) -> str:
+    """Return what people wrote without the characters that not every database and client holds."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _role_for(request: Mapping[str, Any]) -> Role:
@@ -323,7 +328,7 @@ def _role_for(request: Mapping[str, Any]) -> Role:
     if kind != "alarm":
         return "operator"
     action = request.get("action")
-    if action not in ROLE_OF_ACTION:
+    if not isinstance(action, str) or action not in ROLE_OF_ACTION:
         raise SpecificationError(
             f"{action!r} is nothing that can be done to an alarm.",
             where="operate",

@@ -96,9 +96,9 @@ class PlantLink:
             self.news.clear()
 
     async def _round(self) -> None:
-        report = await self._port.report()
+        report = await self._port.report_after(self._scan)
         self.reported_at = time.monotonic()
-        if self._port.scan != self._scan:
+        if report is not None:
             if self._sent_at and self._stepped:
                 self.round_trip_ms = 1e3 * (self.reported_at - self._sent_at)
             self._scan = self._port.scan

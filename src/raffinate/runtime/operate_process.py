@@ -6,13 +6,14 @@ The event loop talks; controllers and disk are worked in threads beside it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from raffinate.errors import SpecificationError
+from raffinate.errors import RaffinateError, SpecificationError
 from raffinate.plant.model import Plant
 from raffinate.plant.plant_file import load_plant
 from raffinate.plant.steady import SteadyState
@@ -85,8 +86,9 @@ class Requests:
             AccessDenied: The role may not.
         """
         try:
-            request = json.loads(text)
-        except ValueError as error:
+            # Integers may be longer than any float; read as floats they become infinite.
+            request = json.loads(text, parse_int=float)
+        except (ValueError, RecursionError) as error:
             raise SpecificationError(f"no JSON: {error}.", where="Requests.Ask") from error
         if not isinstance(request, dict):
             raise SpecificationError("a request is an object.", where="Requests.Ask")
@@ -210,19 +212,27 @@ async def serve(
                 service=True,
             )
             conditions = await _conditions(server, requests)
-            await _connect(client, link, stopped)
-            watcher = asyncio.create_task(_watch_pace(client, nodemap, link, pace, stopped))
-            shower = asyncio.create_task(
-                _show(run, host, link, client, server, conditions, status, stopped)
-            )
-            status.running()
-            # What stands now stays: the collector need not look through it again and again.
-            gc.freeze()
+
+            def shown() -> None:
+                server.publish(_values(host, link))
+
+            beside = [
+                asyncio.create_task(
+                    _show(run, host, link, client, server, conditions, status, stopped)
+                )
+            ]
             try:
-                await link.run(stopped, lambda: server.publish(_values(host, link)))
+                await _connect(client, link, status, stopped, shown)
+                beside.append(
+                    asyncio.create_task(_watch_pace(client, nodemap, link, pace, stopped))
+                )
+                status.running()
+                # What stands now stays: the collector need not look through it again and again.
+                gc.freeze()
+                await link.run(stopped, shown)
             finally:
                 stopped.set()
-                await asyncio.gather(watcher, shower)
+                await asyncio.gather(*beside)
                 await client.close()
         host.ring.close()
 
@@ -236,14 +246,34 @@ async def _conditions(server: TagServer, requests: Requests) -> ConditionServer:
     return conditions
 
 
-async def _connect(client: TagClient, link: PlantLink, stopped: asyncio.Event) -> None:
-    """Reach the plant for the first time; from then on the client keeps the connection."""
+async def _connect(
+    client: TagClient,
+    link: PlantLink,
+    status: StatusWriter,
+    stopped: asyncio.Event,
+    shown: Callable[[], None],
+) -> None:
+    """Reach the plant for the first time; from then on the client keeps the connection.
+
+    Raises:
+        RaffinateError: The plant's server answers at once, and will not have this program.
+    """
     while not stopped.is_set():
         try:
             await client.connect(CONNECT_PATIENCE)
             return
         except LinkLost as error:
             await link.lost(error)
+        except RaffinateError as error:
+            if status.status.state != "running":
+                # Wrong settings; whoever has just started the run should be told so.
+                raise
+            await link.lost(error)
+            await watch_stop(stopped, SHOW_INTERVAL)
+        # A plant that is down may stay so for days, and people want to be told.
+        shown()
+        if status.status.state != "running":
+            status.running()
 
 
 async def _watch_pace(
@@ -265,9 +295,13 @@ async def _watch_pace(
         await watch_stop(stopped, 0.1)
     if stopped.is_set():
         return
-    mirror = await client.mirror((scan, speed), SCAN_INTERVAL, on_change=changed)
+    mirror = None
     while not stopped.is_set():
-        told = mirror.value(speed)
+        if mirror is None:
+            # The link may be lost again before anything was watched.
+            with contextlib.suppress(RaffinateError):
+                mirror = await client.mirror((scan, speed), SCAN_INTERVAL, on_change=changed)
+        told = None if mirror is None else mirror.value(speed)
         if isinstance(told, float):
             pace["value"] = told
         await watch_stop(stopped, 0.2)

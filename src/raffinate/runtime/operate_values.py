@@ -25,6 +25,7 @@ def operate_values(operate: Operate) -> dict[str, Value]:
         "Readings": _json(readings(operate)),
         "Assays": _json({name: reading_to_dict(each) for name, each in operate.assays.items()}),
     }
+    found["Plan/Sequence"], found["Plan/Expires"] = operate.plan
     for name in operate.plant.levers:
         folder = f"Levers/{name}"
         found[f"{folder}/InForce"] = operate.in_force[name] * HOUR

@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from zlib import crc32
 
 from raffinate.errors import DataError
 from raffinate.instruments.reading import Reading
@@ -22,14 +23,11 @@ from raffinate.runtime.alarms import Finding
 from raffinate.runtime.messages import SCAN, Note, Orders, PlantReport
 from raffinate.runtime.nodemap import NodeMap
 from raffinate.runtime.nodemap_nodes import NodeRef, StreamNodes
-from raffinate.runtime.records import record_from_json
+from raffinate.runtime.plant_clock import PlantClock
+from raffinate.runtime.records import Record, record_from_json
 
 PULL = 500
 """Most records asked for at a time."""
-
-CLOCK_JUMP = 30.0
-"""Difference between the plant's clock and this machine's own between two reports that counts as
-a jump, [s]; half a scan, so that no scan is counted twice or left out."""
 
 
 class NodeClient(Protocol):
@@ -52,46 +50,14 @@ class PortState:
     Attributes:
         records: Number of the last record taken.
         streams: Sequence, or sample time, of the last result taken, by instrument and place.
+        heartbeat: The last one sent.
+        offsets: Of the clock, before its last jump and since, [s].
     """
 
     records: int
     streams: Mapping[tuple[str, str], float]
-
-
-class PlantClock:
-    """Plant time of a plant that runs in real time, which no clock jump moves.
-
-    The plant's clock is followed as long as it goes like this machine's monotonic one; a jump, in
-    either direction, is told once, and time goes on from where it was.
-
-    Args:
-        epoch_us: UTC at plant time 0, [µs].
-        monotonic: Clock of this machine, [s].
-    """
-
-    def __init__(self, epoch_us: int, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._epoch = epoch_us / 1e6
-        self._monotonic = monotonic
-        self._offset = 0.0
-        self._last: tuple[float, float] | None = None
-
-    def plant_time(self, utc: float) -> tuple[float, float]:
-        """Return plant time, [s], and the jump found, [s], 0 for none.
-
-        Args:
-            utc: What the plant's clock says, [s] since 1970.
-        """
-        now, told = self._monotonic(), utc - self._epoch + self._offset
-        jump = 0.0
-        if self._last is not None:
-            expected = self._last[0] + (now - self._last[1])
-            if abs(told - expected) > CLOCK_JUMP:
-                jump = told - expected
-                self._offset -= jump
-                told = expected
-            told = max(told, self._last[0])
-        self._last = (told, now)
-        return told, jump
+    heartbeat: int = 0
+    offsets: tuple[float, float] = (0.0, 0.0)
 
 
 class PlantPort:
@@ -112,6 +78,8 @@ class PlantPort:
         self._plant = plant
         self._epoch_us = epoch_us
         self._clock = PlantClock(epoch_us)
+        # Only a clock that the plant tells of is known to be the one that stamps its samples.
+        self._stamps = nodemap.time is not None and nodemap.scan is None
         self._records = 0
         self._streams: dict[tuple[str, str], float] = {}
         self._sent: dict[str, float] = {}
@@ -123,12 +91,19 @@ class PlantPort:
 
     def state(self) -> PortState:
         """Return what `restore` needs."""
-        return PortState(records=self._records, streams=dict(self._streams))
+        return PortState(
+            records=self._records,
+            streams=dict(self._streams),
+            heartbeat=self._heartbeat,
+            offsets=self._clock.offsets,
+        )
 
     def restore(self, state: PortState) -> None:
         """Go on after the samples that were taken before a restart."""
         self._records = state.records
         self._streams = dict(state.streams)
+        self._heartbeat = state.heartbeat
+        self._clock.offsets = state.offsets
 
     async def report(self) -> PlantReport:
         """Return what the plant says now, with every sample not yet taken.
@@ -137,23 +112,48 @@ class PlantPort:
             DataError: A flow or a setpoint is not to be had.
             RaffinateError: The server does not answer.
         """
+        found, report = await self._looked()
+        return await self._with_samples(found, report)
+
+    async def report_after(self, scan: int) -> PlantReport | None:
+        """Return what the plant says if `scan` is not its last scan; None if it is.
+
+        Samples are taken only together with a report: they would be lost with it.
+
+        Raises:
+            DataError: A flow or a setpoint is not to be had.
+            RaffinateError: The server does not answer.
+        """
+        found, report = await self._looked()
+        return None if self.scan == scan else await self._with_samples(found, report)
+
+    async def _looked(self) -> tuple[dict[NodeRef, Any], PlantReport]:
+        """Return what every report needs, and a report without samples."""
         found = await self._read(self._standing_nodes())
         now = self._time(found)
-        readings = await self._samples(found, now)
         measured, setpoints = self._flows(found)
         if self._map.scan is not None and found[self._map.scan] is not None:
             self.scan = int(found[self._map.scan])
         else:
             self.scan = round(now / SCAN)
-        return PlantReport(
+        report = PlantReport(
             time=now,
             measured=measured,
             setpoints=setpoints,
-            readings=tuple(r for r in readings if r.instrument != "assay"),
-            assays=tuple(r for r in readings if r.instrument == "assay"),
+            readings=(),
+            assays=(),
             alarms=self._alarms(found),
             sequence=self._plan_sequence(found),
-            remote=self._map.plc_mode is None or found[self._map.plc_mode] in (None, "remote"),
+            remote=self._is_remote(found),
+        )
+        return found, report
+
+    async def _with_samples(self, found: Mapping[NodeRef, Any], report: PlantReport) -> PlantReport:
+        readings = await self._samples(found, report.time)
+        return replace(
+            report,
+            readings=tuple(r for r in readings if r.instrument != "assay"),
+            assays=tuple(r for r in readings if r.instrument == "assay"),
         )
 
     async def _read(self, nodes: Sequence[NodeRef]) -> dict[NodeRef, Any]:
@@ -171,7 +171,7 @@ class PlantPort:
         named = self._map
         nodes: list[NodeRef | None] = [
             *(named.time, named.scan, named.plc_mode, named.watchdog, named.plc_alarms),
-            named.sequence,
+            *(named.sequence, named.records_last),
             *(state.node for state in (*named.alarms, *named.interlocks)),
         ]
         for lever in named.levers.values():
@@ -219,6 +219,10 @@ class PlantPort:
                     setpoints[name] = sent
         return measured, setpoints
 
+    def _is_remote(self, found: Mapping[NodeRef, Any]) -> bool:
+        mode = None if self._map.plc_mode is None else found[self._map.plc_mode]
+        return mode is None or str(mode).casefold() == "remote"
+
     def _plan_sequence(self, found: Mapping[NodeRef, Any]) -> int:
         told = None if self._map.sequence is None else found[self._map.sequence]
         return int(told) if isinstance(told, (int, float)) else 0
@@ -239,51 +243,61 @@ class PlantPort:
     # Samples.
 
     async def _samples(self, found: Mapping[NodeRef, Any], now: float) -> list[Reading]:
+        """Return the samples not yet taken; only when all have come do they count as taken."""
         if self._map.records_object is not None:
-            return await self._pulled()
-        fresh = [stream for stream in self._map.streams if self._is_new(stream, found)]
+            return await self._pulled(found, now)
+        marks: dict[tuple[str, str], float | None] = {
+            (s.instrument, s.place): self._mark(s, found) for s in self._map.streams
+        }
+        new = {k: m for k, m in marks.items() if m is not None and self._streams.get(k) != m}
+        fresh = [s for s in self._map.streams if (s.instrument, s.place) in new]
         if not fresh:
             return []
         values = await self._read(list(dict.fromkeys(n for s in fresh for n in s.nodes)))
-        return [self._reading(stream, values, now) for stream in fresh]
+        readings = [self._reading(stream, values, now) for stream in fresh]
+        self._streams |= new
+        return readings
 
-    async def _pulled(self) -> list[Reading]:
+    async def _pulled(self, found: Mapping[NodeRef, Any], now: float) -> list[Reading]:
         assert self._map.records_object is not None
+        owner, after = str(self._map.records_object), self._records
+        newest = None if self._map.records_last is None else found[self._map.records_last]
+        if isinstance(newest, int) and newest < after:
+            # The plant's machine died, and its ring lost its end: those numbers come again.
+            after = newest
         readings: list[Reading] = []
         while True:
-            text = await self._client.call(
-                str(self._map.records_object), "Pull", self._records, PULL
-            )
-            lines = text.splitlines()
-            for line in lines:
-                record = record_from_json(line)
-                self._note_gap(record.sequence, record.time)
-                self._records = record.sequence
+            text = await self._client.call(owner, "Pull", after, PULL)
+            lines = [line for line in text.split("\n") if line]
+            for record in map(record_from_json, lines):
+                if self._map.scan is not None and record.time > now:
+                    # The plant has run on since it was looked at: that is for the next report.
+                    lines = []
+                    break
+                self._note_gap(record.sequence - after - 1 if after else 0, record)
+                after = record.sequence
                 readings += record.samples
             if not lines:
+                self._records = after
                 return readings
 
-    def _note_gap(self, sequence: int, now: float) -> None:
-        missing = sequence - self._records - 1
-        if missing > 0 and self._records > 0:
-            text = f"{missing} records of the plant are missing before number {sequence}"
+    def _note_gap(self, missing: int, record: Record) -> None:
+        if missing > 0:
+            text = f"{missing} records of the plant are missing before number {record.sequence}"
             self.findings["link.gap"] = (text, "medium")
-            self.notes.append(Note(time=now, kind="run", text=text, priority="medium"))
+            self.notes.append(Note(time=record.time, kind="run", text=text, priority="medium"))
         else:
             self.findings.pop("link.gap", None)
 
-    def _is_new(self, stream: StreamNodes, found: Mapping[NodeRef, Any]) -> bool:
-        key = (stream.instrument, stream.place)
-        node = stream.sequence or stream.sample_time or stream.values[0]
-        mark = found[node]
-        if mark is None:
-            return False
-        mark = _moment(mark)
-        number = _utc(mark) if isinstance(mark, datetime) else float(hash(mark))
-        if self._streams.get(key) == number:
-            return False
-        self._streams[key] = number
-        return True
+    def _mark(self, stream: StreamNodes, found: Mapping[NodeRef, Any]) -> float | None:
+        """Return what tells a stream's result from the one before; None where it has none."""
+        told = _moment(found[stream.sequence or stream.sample_time or stream.values[0]])
+        if isinstance(told, datetime):
+            return _utc(told)
+        if told is None or isinstance(told, (int, float)):
+            return told
+        # Not hash(), which is another in every process.
+        return float(crc32(repr(told).encode(errors="backslashreplace")))
 
     def _reading(self, stream: StreamNodes, values: Mapping[NodeRef, Any], now: float) -> Reading:
         first = stream.values[0]
@@ -295,9 +309,10 @@ class PlantPort:
 
     def _plant_time(self, told: Any, now: float) -> float:
         told = _moment(told)
-        if isinstance(told, datetime):
-            return _utc(told) - self._epoch_us / 1e6
-        return now if told is None else float(told)
+        if told is None:
+            return now
+        utc = _utc(told) if isinstance(told, datetime) else self._epoch_us / 1e6 + float(told)
+        return self._clock.sampled(utc, now) if self._stamps else utc - self._epoch_us / 1e6
 
     # Plans.
 
@@ -328,9 +343,11 @@ class PlantPort:
     def _expiry(self, expires_at: float, now: float) -> Any:
         if self._map.expiry_form == "seconds_left":
             return expires_at - now
+        # By the plant's own clock, which may have jumped.
+        told = expires_at - (self._clock.offsets[1] if self._stamps else 0.0)
         if self._map.expiry_form == "utc":
-            return datetime.fromtimestamp(self._epoch_us / 1e6 + expires_at, tz=UTC)
-        return expires_at
+            return datetime.fromtimestamp(self._epoch_us / 1e6 + told, tz=UTC)
+        return told
 
 
 def _moment(told: Any) -> Any:

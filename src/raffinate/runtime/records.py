@@ -40,7 +40,11 @@ class Record:
     changes: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> str:
-        """Return the record as one line of JSON; a number that is none becomes null."""
+        """Return the record as one line of ASCII; a number that is none becomes null.
+
+        ASCII, because texts come from people: some of their characters end a line, and some no
+        file can hold.
+        """
         return json.dumps(
             {
                 "sequence": self.sequence,
@@ -54,7 +58,6 @@ class Record:
             },
             allow_nan=False,
             separators=(",", ":"),
-            ensure_ascii=False,
         )
 
 

@@ -74,7 +74,7 @@ class Ring:
             if len(whole) < len(text):
                 with self._name(first).open("rb+") as file:
                     file.truncate(len(whole))
-            lines = whole.decode().splitlines()
+            lines = whole.decode().split("\n")[:-1]
             if lines:
                 self.last = record_from_json(lines[-1]).sequence
                 self._in_segment = len(lines)
@@ -97,6 +97,7 @@ class Ring:
 
         Raises:
             DataError: A number does not follow the one before it.
+            OSError: The disk takes no more; nothing was added.
         """
         lines = []
         expected = self.last
@@ -110,8 +111,13 @@ class Ring:
             lines.append((record.sequence, record.to_json()))
         if not lines:
             return
+        data = "".join(f"{line}\n" for _, line in lines).encode()
         with self._lock:
-            os.write(self._file, "".join(f"{line}\n" for _, line in lines).encode())
+            written = os.write(self._file, data)
+            if written != len(data):
+                # Nothing may follow half a line.
+                os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+                raise OSError(f"{self._path}: the disk took half of a record")
             self._recent.extend(lines)
             self._in_segment += len(lines)
             self.last = expected

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,17 @@ FAST = 600.0
 PATIENCE = 2.0
 """Wall time for which a watched twin waits for the guard, [s]."""
 
+HEARING = 0.25
+"""Longest wall time for which a twin that goes on alone waits for the guard before each step, [s]:
+one that has come back could otherwise never be as quick as the plant, and be in step again."""
+
+NEWS_INTERVAL = 1.0
+"""Longest wall time for which what people did waits for a record, [s]."""
+
+MOST_CHANGES = 500
+"""Entries of the audit trail in one record: a flood of them must not make one that nobody can
+carry."""
+
 PROFILE_INTERVAL = 0.5
 """Least wall time between two profiles, [s]."""
 
@@ -53,6 +65,7 @@ class TwinCheckpoint:
         record: What it said last; on the ring already, or to be put there.
         speed: Pace, [plant s per wall s].
         streams: Results so far, by instrument and place.
+        measured: Flows as measured last, by lever, [m³/s].
     """
 
     twin: Twin
@@ -60,6 +73,7 @@ class TwinCheckpoint:
     record: Record
     speed: float
     streams: Mapping[tuple[str, str], int]
+    measured: Mapping[str, float]
 
 
 class TwinHost:
@@ -86,21 +100,22 @@ class TwinHost:
             self._streams = dict(kept.streams)
         self.levers = levers_of(self.twin.plant, nominal_flows(self.twin))
         self._plc = Plc(levers=self.levers, scan_time=SCAN)
+        self._measured: dict[str, float] = {}
         if kept is None:
             self.plc = self._plc.start({each.name: each.safe for each in self.levers})
             self._sequence = self.ring.last
         else:
             self.plc = kept.plc
+            self._measured = dict(kept.measured)
             self._sequence = kept.record.sequence
             self._complete_ring(kept.record)
         self.duration = run.settings.hours * HOUR
         self.step_ms = 0.0
         self.alone = False
-        self._measured: dict[str, float] = {}
         self._waiting_since: float | None = None
         self._shown_at = 0.0
         self._told: list[Note] = []
-        self._changes: list[Mapping[str, Any]] = []
+        self._changes: deque[Mapping[str, Any]] = deque()
         self._lock = threading.Lock()
         self._woken = threading.Condition()
         self._stopping = False
@@ -212,6 +227,7 @@ class TwinHost:
             if self.finished or self.speed <= 0.0:
                 self._publish(self._pace())
                 self._wait(0.2, lambda: self.speed > 0.0 and not self.finished)
+                self._tell_news()
                 due = time.monotonic()
                 continue
             scans = self._scans_to_run()
@@ -221,15 +237,17 @@ class TwinHost:
             self.step(scans)
             self.step_ms = 1e3 * (time.monotonic() - begun_at)
             due = max(due + scans * SCAN / speed, time.monotonic() - LONGEST_LAG)
-            self._wait_until(due, speed)
+            due = self._waited_until(due, speed)
 
-    def _wait_until(self, due: float, speed: float) -> None:
-        """Wait for a wall time; a new pace ends the wait."""
+    def _waited_until(self, due: float, speed: float) -> float:
+        """Wait for a wall time and return it; a new pace ends the wait, and counts from then."""
         while not self._stopping and self.speed == speed:
             left = due - time.monotonic()
             if left <= 0.0:
-                return
-            self._wait(left, lambda: self.speed != speed)
+                return due
+            self._wait(min(left, NEWS_INTERVAL), lambda: self.speed != speed)
+            self._tell_news()
+        return time.monotonic()
 
     def _wait(self, longest: float, until: Callable[[], bool]) -> None:
         with self._woken:
@@ -244,7 +262,9 @@ class TwinHost:
             self._waiting_since, self.alone = None, False
             return min(most, ahead)
         if self.alone:
-            return most
+            self._wait(HEARING, lambda: self.plc.acknowledged > self.plc.scan or self.speed <= 0.0)
+            heard = self.plc.acknowledged > self.plc.scan or self.speed <= 0.0
+            return 0 if heard else most
         now = time.monotonic()
         if self._waiting_since is None:
             self._waiting_since = now
@@ -269,6 +289,16 @@ class TwinHost:
             self._measured = dict(report.measured)
             told, self._told = self._told, []
             self._say(report, (*told, *notes))
+
+    def _tell_news(self) -> None:
+        """Record what people did while no step takes it along."""
+        with self._lock:
+            while self._told or self._changes:
+                told, self._told = self._told, []
+                record = self._record({}, {}, (), told)
+                save_checkpoint(self._run.checkpoint("twin"), self._checkpoint(record))
+                self.ring.append(record)
+                self._publish({"Records/Last": self._sequence})
 
     def _say(self, report: PlantReport, notes: Sequence[Note]) -> None:
         alarms = {**report.alarms, **self._own_alarms()}
@@ -308,7 +338,7 @@ class TwinHost:
         notes: Sequence[Note],
     ) -> Record:
         self._sequence += 1
-        changes, self._changes = self._changes, []
+        count = min(len(self._changes), MOST_CHANGES)
         return Record(
             sequence=self._sequence,
             time=self.twin.time,
@@ -320,7 +350,7 @@ class TwinHost:
             arrays=profile,
             samples=tuple(samples),
             notes=tuple(notes),
-            changes=tuple(changes),
+            changes=tuple(self._changes.popleft() for _ in range(count)),
         )
 
     def _checkpoint(self, record: Record) -> TwinCheckpoint:
@@ -330,6 +360,7 @@ class TwinHost:
             record=record,
             speed=self.speed,
             streams=dict(self._streams),
+            measured=self._measured,
         )
 
     def _own_alarms(self) -> dict[str, str]:

@@ -102,13 +102,14 @@ class UserTable:
         self.path = path
         self._users: dict[str, User] = {}
         self._seen = _signature(path)
-        self._broken = False
+        self._broken = self._entered = False
         # Unknown names are checked against this, so that they cost the same time.
         self._nobody = User(
             name="", role="viewer", salt=secrets.token_bytes(16), digest=b"", cost=COST
         )
         if self._seen is not None:
             self._users = _read(path)
+            self._entered = bool(self._users)
 
     @classmethod
     def load(cls, path: Path) -> UserTable:
@@ -122,9 +123,13 @@ class UserTable:
 
     @property
     def empty(self) -> bool:
-        """Whether no user was ever entered; a table that cannot be read is not empty."""
+        """Whether no user was ever entered.
+
+        A table that cannot be read is not empty, nor is one whose last user has gone: a server
+        that others can reach must not open its doors to all of them.
+        """
         self.refresh()
-        return not self._users and not self._broken
+        return not (self._users or self._entered or self._broken)
 
     def __iter__(self) -> Iterator[User]:
         return iter(sorted(self._users.values(), key=lambda user: user.name))
@@ -139,6 +144,7 @@ class UserTable:
             # A table that vanishes under a running server must not open its doors.
             self._broken = signature is None
             self._users = _read(self.path) if signature is not None else {}
+            self._entered = self._entered or bool(self._users)
         except (DataError, SpecificationError, OSError):
             self._users, self._broken = {}, True
 

@@ -245,3 +245,15 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     code, _, err = run("solve", NAME, "--output", target)
     assert code == 2
     assert "cannot be written" in err
+
+
+def test_a_real_plant_is_not_knocked_at_without_a_password(monkeypatch, tmp_path: Path):
+    monkeypatch.delenv("RAFFINATE_PLANT_PASSWORD", raising=False)
+    made = tmp_path / "run"
+    code, _, err = run(
+        *("run", "--connect", "opc.tcp://127.0.0.1:4855", "--nodemap", "nodemap_example"),
+        *("--run-dir", str(made), "--no-browser"),
+    )
+    assert code == 2
+    assert "RAFFINATE_PLANT_PASSWORD" in err
+    assert not made.exists()

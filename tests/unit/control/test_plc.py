@@ -195,3 +195,13 @@ def test_guard_and_plc_load_no_numerics():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_a_heartbeat_far_ahead_cannot_switch_the_watchdog_off():
+    state = plc().start(SAFE)
+    with pytest.raises(SpecificationError, match="speaks up to scan 1000000"):
+        plc().accept(state, row(4.1), heartbeat=10**6, sequence=1, expires_at=1e9)
+    state = plc().accept(state, row(4.1), heartbeat=60, sequence=1, expires_at=1e9)
+    for scan in range(62):
+        state, _ = plc().step(state, 60.0 * scan, {})
+    assert state.mode == "hold"

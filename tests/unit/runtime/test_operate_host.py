@@ -75,6 +75,7 @@ def test_a_request_is_carried_out_audited_and_recorded(host, audit):
         ({"type": "setpoint", "lever": "x", "value": 9.0}, OPERATOR, RaffinateError),
         ({"type": "alarm", "action": "suppress", "tag": "a"}, OPERATOR, AccessDenied),
         ({"type": "alarm", "action": "polish", "tag": "a"}, OPERATOR, RaffinateError),
+        ({"type": "alarm", "action": ["comment"], "tag": "a"}, OPERATOR, RaffinateError),
         ({"type": "open the valve"}, OPERATOR, RaffinateError),
         ({}, OPERATOR, RaffinateError),
     ],
@@ -131,3 +132,13 @@ def test_a_sample_that_comes_twice_is_kept_once_and_raises_an_alarm(run, audit):
     assert first.samples[0].place == "stage 12"
     assert first.values["Levers/organic_flow/Measured"] > 0.0
     host.ring.close()
+
+
+def test_a_remark_keeps_only_what_every_database_and_client_can_hold(host):
+    host.take(report_to(host.operate, alarms={"plc.watchdog": "heartbeat lost"}), {})
+    remark = "gland\u2028leaks\x00 \ud800at P-12, 30 °C"
+    host.ask(
+        {"type": "alarm", "action": "comment", "tag": "plc.watchdog", "comment": remark}, OPERATOR
+    )
+    host.commit(PORT)
+    assert "(gland leaks   at P-12, 30 °C)" in records(host)[-1].notes[-1].text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,13 +12,17 @@ import pytest
 from raffinate.control.plan import Plan
 from raffinate.errors import DataError
 from raffinate.plant.plant_file import load_plant
+from raffinate.runtime import plant_port
 from raffinate.runtime.messages import Orders
 from raffinate.runtime.nodemap_file import load_nodemap
-from raffinate.runtime.plant_port import PlantClock, PlantPort
+from raffinate.runtime.nodemap_nodes import NodeRef
+from raffinate.runtime.plant_clock import PlantClock
+from raffinate.runtime.plant_port import PlantPort
 from raffinate.units import HOUR
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 EPOCH_US = int(EPOCH.timestamp() * 1e6)
+BEAT, CLOCK = (NodeRef(namespace="urn:x", identifier=f"s={name}") for name in ("beat", "clock"))
 
 
 class Stranger:
@@ -78,6 +83,14 @@ def stranger(nodemap, plant):
     for state in (*nodemap.alarms, *nodemap.interlocks):
         values[str(state.node)] = not state.when
     return Stranger(values)
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """The clock of this machine, [s], in a list of one."""
+    now = [0.0]
+    monkeypatch.setattr(plant_port, "PlantClock", lambda epoch: PlantClock(epoch, lambda: now[0]))
+    return now
 
 
 def port_of(stranger, nodemap, plant) -> PlantPort:
@@ -164,3 +177,104 @@ def test_plant_time_never_goes_back_by_a_clock_that_is_set_a_little():
     second, jump = clock.plant_time(EPOCH.timestamp() + 97.0)
     assert jump == 0.0
     assert second >= first
+
+
+def later(stranger, nodemap, minutes: float, number: int) -> None:
+    """Let the plant's clock go on, and every stream have a result stamped then."""
+    moment = EPOCH + timedelta(minutes=minutes)
+    stranger.values[str(CLOCK)] = moment
+    for stream in nodemap.streams:
+        for node in (stream.sample_time, stream.result_time):
+            if node is not None:
+                stranger.values[str(node)] = moment
+        if stream.sequence is not None:
+            stranger.values[str(stream.sequence)] = number
+
+
+def test_a_result_that_comes_between_two_scans_waits_for_the_next(
+    stranger, nodemap, plant, ticking
+):
+    later(stranger, nodemap, 20.0, 1)
+    port = port_of(stranger, replace(nodemap, time=CLOCK), plant)
+    reported(port)
+    scan = port.scan
+    ticking[0] = 20.0
+    later(stranger, nodemap, 20.0 + 1.0 / 3.0, 2)
+    assert asyncio.run(port.report_after(scan)) is None
+    ticking[0] = 60.0
+    stranger.values[str(CLOCK)] = EPOCH + timedelta(minutes=21)
+    report = asyncio.run(port.report_after(scan))
+    assert len((*report.readings, *report.assays)) == len(nodemap.streams)
+
+
+def test_a_result_whose_reading_fails_is_read_again(stranger, nodemap, plant):
+    class Cut(Stranger):
+        reads = 0
+
+        async def read_full(self, names):
+            self.reads += 1
+            if self.reads == 2:
+                raise DataError("the link is cut.")
+            return await super().read_full(names)
+
+    port = port_of(Cut(stranger.values), nodemap, plant)
+    with pytest.raises(DataError, match="cut"):
+        reported(port)
+    assert port.state().streams == {}
+    report = reported(port)
+    assert len((*report.readings, *report.assays)) == len(nodemap.streams)
+
+
+@pytest.mark.parametrize("jump_h", [1.0, -1.0])
+def test_after_a_clock_jump_samples_and_expiries_keep_their_time(
+    stranger, nodemap, plant, ticking, jump_h
+):
+    port = PlantPort(
+        stranger,
+        replace(nodemap, time=CLOCK, expiry_form="utc", expires=nodemap.heartbeat, heartbeat=BEAT),
+        plant,
+        epoch_us=EPOCH_US,
+    )
+    later(stranger, nodemap, 180.0, 2)
+    reported(port)
+    ticking[0] = 600.0
+    later(stranger, nodemap, 185.0, 3)
+    stranger.values[str(CLOCK)] = EPOCH + timedelta(minutes=190.0, hours=jump_h)
+    report = reported(port)
+    assert port.findings["link.clock"]
+    stamped = {r.sample_time for r in report.readings}
+    assert stamped == {185.0 * 60.0}
+    ticking[0] = 1200.0
+    later(stranger, nodemap, 195.0 + 60.0 * jump_h, 4)
+    stranger.values[str(CLOCK)] = EPOCH + timedelta(minutes=200.0, hours=jump_h)
+    again = port_of(stranger, port._map, plant)
+    again.restore(port.state())
+    for each in (port, again):
+        report = reported(each)
+        assert report.time == pytest.approx(200.0 * 60.0)
+        assert [r.sample_time for r in report.readings] == pytest.approx([195.0 * 60.0] * 6)
+    plan = Plan(
+        setpoints=report.setpoints,
+        issued_at=report.time,
+        expires_at=report.time + 1200.0,
+        sequence=1,
+        author="guard",
+        mode="manual",
+    )
+    asyncio.run(port.send(Orders(plans=(plan,), heartbeat=201)))
+    expires = dict(stranger.written[-1])[str(nodemap.heartbeat)]
+    assert expires == EPOCH + timedelta(minutes=220.0, hours=jump_h)
+
+
+def test_a_restarted_port_goes_on_with_its_heartbeat(stranger, nodemap, plant):
+    port = port_of(stranger, nodemap, plant)
+    flows = reported(port).setpoints
+    plan = Plan(
+        setpoints=flows, issued_at=0.0, expires_at=1.0, sequence=1, author="guard", mode="manual"
+    )
+    for _ in range(5):
+        asyncio.run(port.send(Orders(plans=(plan,), heartbeat=21)))
+    again = port_of(stranger, nodemap, plant)
+    again.restore(port.state())
+    asyncio.run(again.send(Orders(plans=(plan,), heartbeat=22)))
+    assert [write[-1][1] for write in stranger.written] == [21, 22, 23, 24, 25, 26]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
 from raffinate.errors import DataError
 from raffinate.runtime import ring as ring_module
-from raffinate.runtime.records import Record
+from raffinate.runtime.records import Record, record_from_json
 from raffinate.runtime.ring import Ring
 
 
@@ -101,4 +102,31 @@ def test_records_are_forced_to_the_disk_without_being_asked(tmp_path, monkeypatc
             break
         ring_module.time.sleep(0.01)
     assert forced
+    ring.close()
+
+
+def test_what_people_write_cannot_break_a_record_into_lines(tmp_path):
+    odd = "a\u2028b\x85c\x1ed\ud800"
+    ring = Ring(tmp_path, sync=False)
+    ring.append(Record(sequence=1, time=0.0, wall=0, changes=({"new": odd},)))
+    ring.close()
+    ring = Ring(tmp_path, sync=False)
+    (line,) = ring.pull(0)
+    assert line.splitlines() == [line]
+    assert record_from_json(line).changes[0]["new"] == odd
+    ring.close()
+
+
+def test_a_disk_that_takes_half_a_record_leaves_none_of_it(tmp_path, monkeypatch):
+    ring = filled(tmp_path, 2)
+    write = os.write
+    monkeypatch.setattr(ring_module.os, "write", lambda file, data: write(file, data[:10]))
+    with pytest.raises(OSError, match="half of a record"):
+        ring.append(record(3))
+    monkeypatch.undo()
+    ring.append(record(3))
+    assert numbers(ring.pull(0)) == [1, 2, 3]
+    ring.close()
+    ring = Ring(tmp_path, sync=False)
+    assert ring.last == 3
     ring.close()

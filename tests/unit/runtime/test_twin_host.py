@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 
@@ -109,3 +110,66 @@ def test_what_the_plant_shows_is_what_it_is(joined):
     )
     assert shown[newest] >= 1
     assert len(shown[newest.replace("/Sequence", "/Values")]) == 3
+
+
+def test_a_plant_that_is_made_fast_does_not_wait_out_its_slow_step(joined, moving):
+    joined.twin.set_speed(1.0)
+    joined.order(10)
+    moving.start()
+    until(lambda: joined.twin.plc.scan == 1)
+    joined.twin.set_speed(1e9)
+    until(lambda: joined.twin.plc.scan == 10)
+    joined.order(10)
+    until(lambda: joined.twin.plc.scan == 20)
+
+
+def test_the_slowest_of_paces_is_a_pace(joined, moving):
+    joined.twin.set_speed(1e-9)
+    joined.order(1)
+    moving.start()
+    until(lambda: joined.twin.ring.last == 1)
+    time.sleep(0.1)
+    assert moving.is_alive()
+
+
+def test_what_people_do_to_a_paused_plant_is_recorded_in_records_of_bounded_size(joined, moving):
+    joined.twin.set_speed(0.0)
+    count = 2 * module.MOST_CHANGES + 1
+    for number in range(count):
+        joined.twin.keep({"n": number})
+    moving.start()
+
+    def kept():
+        return [record_from_json(line).changes for line in joined.twin.ring.pull(0)]
+
+    until(lambda: sum(len(changes) for changes in kept()) == count)
+    assert [change["n"] for changes in kept() for change in changes] == list(range(count))
+    assert max(len(changes) for changes in kept()) == module.MOST_CHANGES
+    assert joined.twin.twin.time == 0.0
+
+
+def test_a_guard_that_comes_back_is_in_step_again_however_fast_the_plant_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    plant = JoinedPlant(tmp_path / "run", hours=1e5, speed=1e9)
+    thread = threading.Thread(target=plant.twin.run_until_stopped)
+    thread.start()
+    try:
+        until(lambda: plant.twin.alone and plant.twin.plc.scan > 20)
+        monkeypatch.setattr(module, "PATIENCE", 3600.0)
+
+        async def answered() -> bool:
+            report = await plant.port.report()
+            plant.operate.take(report, {})
+            orders = plant.operate.orders(10)
+            await asyncio.sleep(0.1)
+            try:
+                await plant.port.send(orders)
+            except SpecificationError:
+                return False
+            return True
+
+        until(lambda: asyncio.run(answered()) and not plant.twin.alone)
+    finally:
+        plant.twin.stop()
+        thread.join(timeout=30.0)
+        plant.close()

@@ -165,6 +165,17 @@ def test_a_running_server_refuses_a_user_from_the_moment_of_removal(path: Path) 
     assert server.verify("anna", WORDS) == "operator"
 
 
+def test_the_removal_of_the_last_user_opens_no_door_of_a_running_server(path: Path) -> None:
+    table_with(path, anna="engineer")
+    server = UserTable.load(path)
+    other = UserTable.load(path)
+    other.remove("anna")
+    other.save()
+    assert server.role_of("anna") is None
+    assert not server.empty
+    assert UserTable.load(path).empty
+
+
 @pytest.mark.parametrize("damage", ["spoil", "remove", "open"])
 def test_a_table_that_breaks_under_a_running_server_opens_no_door(path: Path, damage: str) -> None:
     table_with(path, anna="engineer")
