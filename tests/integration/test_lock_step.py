@@ -192,3 +192,58 @@ def test_an_interlock_counts_on_through_a_restart_of_the_twin(joined, tmp_path):
     other = JoinedPlant(tmp_path / "killed")
     assert other.twin._measured == joined.twin._measured != {}
     other.close()
+
+
+def test_a_change_to_fuzzy_within_a_period_does_not_go_back_to_advice_of_long_ago(tmp_path):
+    plant = JoinedPlant(tmp_path / "run", mode="fuzzy", speed=1.0)
+    operate = plant.operate.operate
+    for _ in range(10):
+        plant.step(1)
+    operate.set_mode("manual")
+    operate.request("organic_flow", 1.1 * operate.nominal["organic_flow"])
+    for _ in range(22):
+        plant.step(1)
+    operate.set_mode("fuzzy")
+    before = dict(plant.twin.plc.in_force)
+    for _ in range(8):
+        plant.step(1)
+        for lever in plant.twin.levers:
+            moved = abs(plant.twin.plc.in_force[lever.name] - before[lever.name])
+            assert moved < 0.01 * (lever.high - lever.low), lever.name
+    plant.close()
+
+
+def test_what_is_taken_over_within_a_period_stays_until_the_next_advice(tmp_path):
+    plant = JoinedPlant(tmp_path / "run", mode="fuzzy", speed=1.0)
+    for _ in range(12):
+        plant.step(1)
+    found = {lever.name: 0.95 * lever.safe for lever in plant.twin.levers}
+    plant.twin.plc = replace(plant.twin.plc, in_force=found, mode="hold")
+    plant.twin.show_all()
+    for _ in range(8):
+        plant.step(1)
+    for lever in plant.twin.levers:
+        moved = abs(plant.twin.plc.in_force[lever.name] - found[lever.name])
+        assert moved < 0.01 * (lever.high - lever.low), lever.name
+    plant.close()
+
+
+def test_taking_the_pace_down_refuses_no_plan(joined):
+    """Ten scans were ordered, and the plant now runs them one by one."""
+    from raffinate.runtime.operate_link import PlantLink
+
+    class Up:
+        connected = True
+
+    async def slow_down() -> None:
+        pace = 10_800.0
+        link = PlantLink(joined.operate, joined.port, Up(), pace=lambda: pace, stepped=True)
+        await link._round()
+        pace = 60.0
+        for scan in range(1, 14):
+            joined.twin.step(1)
+            await link._round()
+            assert joined.twin.plc.acknowledged == max(10, scan + 1)
+
+    asyncio.run(slow_down())
+    assert joined.twin.plc.mode == "remote"

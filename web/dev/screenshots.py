@@ -23,8 +23,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Locator, expect, sync_playwright
 
 from raffinate.runtime.opcua_client import TagClient, WriteRefused
 from raffinate.runtime.run_directory import RunDirectory
@@ -35,8 +36,11 @@ SIZE = {"width": 1440, "height": 900}
 RAFFINATE = str(Path(sys.executable).with_name("raffinate"))
 PEOPLE = {"olga": "operator", "erik": "engineer"}
 PASSWORD = "a password for pictures"
-SHIFT = 80.0
-"""Plant hour at which the shift begins: 08:00 on the fourth day."""
+SHIFT = 8.0
+"""Plant hour at which the shift begins."""
+
+DAY = ["--speed", "600", "--no-story"]
+"""A plant that stays calm until the operator asks for an upset, ten minutes of it in a second."""
 
 
 def main() -> None:
@@ -45,6 +49,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "img")
     parser.add_argument("--address", help="one picture of a plant that runs already")
     parser.add_argument("--view", default="overview")
+    parser.add_argument("--only", choices=("story", "shift"))
     given = parser.parse_args()
     with sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -53,8 +58,12 @@ def main() -> None:
             if given.address:
                 picture_of(browser, given.address, given.view, given.output)
             else:
-                with tempfile.TemporaryDirectory() as folder, plant_in(Path(folder)) as address:
-                    Shift(browser, address, Path(folder) / "shift", given.output).work()
+                if given.only != "shift":
+                    with plant_in([]) as (address, run):
+                        Visit(browser, address, run, given.output).show_story()
+                if given.only != "story":
+                    with plant_in(DAY) as (address, run):
+                        Visit(browser, address, run, given.output).work()
         finally:
             browser.close()
 
@@ -69,24 +78,25 @@ def picture_of(browser: Browser, address: str, view: str, output: Path) -> None:
 
 
 @contextmanager
-def plant_in(folder: Path) -> Iterator[str]:
+def plant_in(options: list[str]) -> Iterator[tuple[str, Path]]:
     """Start a plant whose page asks for a name, and stop it in good order."""
-    users = str(folder / "users.json")
-    for name, role in PEOPLE.items():
-        tell("users", "add", name, "--role", role, "--password-stdin", "--users", users)
-    command = [RAFFINATE, "run", "--seed", "3", "--port", "0", "--no-browser"]
-    command += ["--users", users, "--run-dir", str(folder / "shift")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as plant:
-        assert plant.stderr is not None
-        try:
-            for line in plant.stderr:
-                found = re.search(r"http://127\.0\.0\.1:\d+", line)
-                if found is not None:
-                    yield found.group()
-                    break
-        finally:
-            plant.send_signal(signal.SIGINT)
-            plant.communicate(timeout=60.0)
+    with tempfile.TemporaryDirectory() as folder:
+        users, run = str(Path(folder) / "users.json"), Path(folder) / "day"
+        for name, role in PEOPLE.items():
+            tell("users", "add", name, "--role", role, "--password-stdin", "--users", users)
+        command = [RAFFINATE, "run", "--seed", "3", "--port", "0", "--no-browser", *options]
+        command += ["--users", users, "--run-dir", str(run)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as plant:
+            assert plant.stderr is not None
+            try:
+                for line in plant.stderr:
+                    found = re.search(r"http://127\.0\.0\.1:\d+", line)
+                    if found is not None:
+                        yield found.group(), run
+                        break
+            finally:
+                plant.send_signal(signal.SIGINT)
+                plant.communicate(timeout=60.0)
 
 
 def tell(*words: str) -> str:
@@ -101,14 +111,28 @@ def tell(*words: str) -> str:
 
 
 def save(png: bytes, path: Path) -> None:
-    """Save a screenshot with a palette of 256 colours, which no eye tells from the whole."""
+    """Save a screenshot with a palette of 256 colours.
+
+    Half of them are the commonest; the others are each as far as can be from those before, because
+    it is a rare colour that warns, and the usual methods lose it.
+    """
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    pixels = np.asarray(image, dtype=np.int32).reshape(-1, 3)
+    colours, which, count = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+    chosen = list(np.argsort(-count)[:128])
+    far = np.min([((colours - colours[one]) ** 2).sum(axis=1) for one in chosen], axis=0)
+    while len(chosen) < 256 and far.max() > 0:
+        chosen.append(int(far.argmax()))
+        far = np.minimum(far, ((colours - colours[chosen[-1]]) ** 2).sum(axis=1))
+    nearest = ((colours[:, None] - colours[chosen]) ** 2).sum(axis=2).argmin(axis=1)
+    few = Image.frombytes("P", image.size, nearest[which.ravel()].astype(np.uint8).tobytes())
+    few.putpalette(colours[chosen].astype(np.uint8).tobytes())
+    few.save(path, optimize=True)
     print(f"{path.name}: {image.width}x{image.height}, {path.stat().st_size / 1000:.0f} kB")
 
 
-class Shift:
-    """One operator's shift, with a picture where the guide has one.
+class Visit:
+    """What one operator does at the page, with a picture where the guide has one.
 
     Args:
         browser: To look at the page with.
@@ -129,11 +153,25 @@ class Shift:
         self.log_in()
         self.come_on_shift()
         self.answer_an_alarm()
-        self.take_over_by_hand()
+        self.steer_by_hand()
         self.replay_the_night()
         self.ask_what_if()
         self.hand_over()
         self.look_behind()
+
+    def show_story(self) -> None:
+        """Picture the default story on its twelfth day, light, dark and on a telephone."""
+        self.log_in()
+        self.pass_time(24.0 * 11.0, 10800)
+        self.picture("overview")
+        self.view("bank")
+        self.page.wait_for_timeout(1500)
+        self.picture("bank")
+        self.page.get_by_test_id("theme-toggle").click()
+        self.page.wait_for_timeout(800)
+        self.picture("dark")
+        self.page.get_by_test_id("theme-toggle").click()
+        self.phone()
 
     def log_in(self) -> None:
         """Mistype the password once, so that the trail shows what a refusal looks like."""
@@ -145,64 +183,67 @@ class Shift:
             page.get_by_test_id("login-submit").click()
             if password != PASSWORD:
                 expect(page.get_by_test_id("login-error")).not_to_be_empty()
-                box = page.get_by_test_id("login-form").bounding_box()
-                assert box is not None
-                clip = {"x": box["x"] - 24, "y": box["y"] - 24}
-                clip |= {"width": box["width"] + 48, "height": box["height"] + 48}
-                save(page.screenshot(clip=clip), self.output / "page-login.png")
+                self.part("login", page.get_by_test_id("login-form"), 24)
         expect(page.get_by_test_id("plant-time")).to_have_text(
             re.compile(r"\d+ d \d\d:\d\d"), timeout=240_000
         )
+        self.page.wait_for_timeout(3000)
+        left = page.get_by_test_id("banner-ack")
+        while left.is_visible():
+            left.click()
+            page.wait_for_timeout(500)
 
     def come_on_shift(self) -> None:
+        """Look at the overview and at what the night left."""
         self.pass_time(SHIFT)
-        self.picture("overview")
-        print(tell("history", "report", str(self.run), "--json"))
-        self.report("night")
+        self.picture("morning")
+        self.go(600)
+        self.run_told("history", "report", "--json")
 
     def answer_an_alarm(self) -> None:
+        """Let the scrub pump trip, read the alarm, acknowledge it, and shelve its consequence."""
         self.pass_time(SHIFT + 0.5)
         self.view("bank")
-        self.page.get_by_test_id("upset-scrub_pump_trip").click()
-        self.pass_time(SHIFT + 1.0)
-        self.view("alarms")
         page, tag = self.page, "scrub_flow.deviation"
-        expect(self.row(tag)).to_have_attribute("data-state", "unacknowledged", timeout=30_000)
+        page.get_by_test_id("upset-scrub_pump_trip").click()
+        self.view("alarms")
+        self.pass_time(SHIFT + 1.0)
+        row = page.get_by_test_id(f"alarm-row-{tag}")
+        expect(row).to_have_attribute("data-state", "unacknowledged", timeout=30_000)
         page.get_by_test_id(f"alarm-open-{tag}").click()
         self.picture("alarms")
         page.get_by_test_id(f"ack-{tag}").click()
-        expect(self.row(tag)).to_have_attribute("data-state", "acknowledged")
+        expect(row).to_have_attribute("data-state", "acknowledged")
+        page.get_by_test_id(f"alarm-open-{tag}").click()
         page.get_by_test_id("shelve-fuzzy.holding").click()
         page.get_by_test_id("shelve-hours-2").check(force=True)
-        page.get_by_test_id("alarm-comment-fuzzy.holding").fill("scrub pump is being changed")
-        self.picture("shelve")
+        page.get_by_test_id("alarm-comment-fuzzy.holding").fill("spare scrub pump is being started")
+        self.part("shelve", page.locator("section", has=page.locator("#alarm-panel")), 0)
         page.get_by_test_id("alarm-send-fuzzy.holding").click()
+
+    def steer_by_hand(self) -> None:
+        """Take over in manual, lower the organic, and give back once the scrub flows again."""
+        self.view("control")
+        page = self.page
+        page.get_by_test_id("mode-manual").click()
+        entry = page.get_by_test_id("setpoint-organic_flow")
+        expect(entry).to_be_enabled()
+        entry.fill(f"{0.95 * float(entry.input_value()):.2f}")
+        entry.press("Enter")
+        self.pass_time(SHIFT + 1.15)
+        self.picture("control")
+        self.ask_for_too_much()
         self.view("bank")
         self.pass_time(SHIFT + 1.5)
         page.get_by_test_id("clear-scrub_pump_trip").click()
-
-    def row(self, tag: str) -> Locator:
-        return self.page.get_by_test_id(f"alarm-row-{tag}")
-
-    def take_over_by_hand(self) -> None:
-        self.pass_time(SHIFT + 2.5)
         self.view("control")
-        page, lever = self.page, "organic_flow"
-        page.get_by_test_id("mode-manual").click()
-        expect(page.get_by_test_id(f"setpoint-{lever}")).to_be_enabled()
-        entry = page.get_by_test_id(f"setpoint-{lever}")
-        entry.fill(f"{1.05 * float(entry.input_value()):.2f}")
-        entry.press("Enter")
-        self.pass_time(SHIFT + 2.6)
-        self.picture("control")
-        self.refused_elsewhere()
-        self.pass_time(SHIFT + 4.0)
+        self.pass_time(SHIFT + 2.5)
         page.get_by_test_id("mode-fuzzy").click()
         expect(page.get_by_test_id("mode-fuzzy")).to_have_attribute("aria-pressed", "true")
         self.pass_time(SHIFT + 4.5)
 
-    def refused_elsewhere(self) -> None:
-        """Ask for too much as another OPC UA client would, under the operator's name."""
+    def ask_for_too_much(self) -> None:
+        """Do it as another OPC UA client would, under the operator's name."""
         settings = RunDirectory.open(self.run).settings
 
         async def ask() -> None:
@@ -225,82 +266,115 @@ class Shift:
             worker.submit(lambda: asyncio.run(ask())).result()
 
     def replay_the_night(self) -> None:
+        """Go back twelve hours in the bank, and come back."""
         self.view("bank")
-        slider = self.page.get_by_test_id("replay-slider")
-        slider.focus()
-        self.page.get_by_test_id("replay-step-minus-6h").click()
-        self.page.wait_for_timeout(3000)
-        self.picture("bank-replay")
+        for _ in range(2):
+            self.page.get_by_test_id("replay-step-minus-6h").click()
+            self.page.wait_for_timeout(1500)
+        self.picture("replay")
         self.page.get_by_test_id("replay-live").click()
-        self.page.wait_for_timeout(500)
-        self.picture("bank")
 
     def ask_what_if(self) -> None:
+        """Ask a copy what happened if nobody moved anything."""
         self.view("control")
         page = self.page
-        page.get_by_test_id("whatif-scrub_flow").fill("1.5")
+        self.go(600)
+        page.get_by_role("button", name="Present flows").click()
         page.get_by_test_id("whatif-run").click()
-        result = page.get_by_test_id("whatif-result")
-        expect(result).to_have_attribute("data-state", "done", timeout=180_000)
-        page.locator("section.whatif").scroll_into_view_if_needed()
-        save(page.locator("section.whatif").screenshot(), self.output / "page-what-if.png")
+        expect(page.get_by_test_id("whatif-result")).to_have_attribute(
+            "data-state", "done", timeout=180_000
+        )
+        self.part("what-if", page.locator("section.whatif"), 0)
 
     def hand_over(self) -> None:
+        """Print and picture the shift, and what the plant and the trails say of it."""
         self.view("overview")
         self.pass_time(SHIFT + 8.2)
-        self.report("shift")
-        for words in (["audit", "show"], ["audit", "verify"], ["status"]):
-            print(f"$ raffinate {' '.join(words)}\n{tell(*words, str(self.run))}")
-        lever = "Levers/organic_flow/InForce"
-        span = ["--from", f"{SHIFT + 3.5}", "--to", f"{SHIFT + 4.5}", "--points", "60"]
-        print(tell("history", "trend", str(self.run), lever, *span))
+        self.go(600)
+        path = self.run / "shift.html"
+        self.run_told("history", "report", "--output", str(path))
+        sheet = self.browser.new_page(viewport={"width": 1000, "height": 1340})
+        sheet.goto(path.as_uri())
+        save(sheet.screenshot(), self.output / "page-report.png")
+        sheet.close()
+        self.run_told("audit", "show", "--user", "olga")
+        self.run_told("audit", "verify")
+        self.run_told("status")
+        hours = ["--from", f"{SHIFT + 1.0}", "--to", f"{SHIFT + 3.0}", "--points", "13"]
+        for lever in ("organic", "scrub"):
+            self.run_told("history", "trend", f"Levers/{lever}_flow/InForce", *hours)
 
     def look_behind(self) -> None:
+        """Picture the diagnostics."""
         self.view("diagnostics")
+        self.page.wait_for_timeout(3000)
         self.picture("diagnostics")
-        self.view("bank")
-        self.page.get_by_test_id("theme-toggle").click()
-        self.page.wait_for_timeout(800)
-        self.picture("dark")
 
-    def report(self, name: str) -> None:
-        """Picture the upper part of the report of the last complete shift."""
-        path = self.run / f"{name}.html"
-        print(tell("history", "report", str(self.run), "--output", str(path)))
-        sheet = self.browser.new_page(viewport={"width": 1000, "height": 900})
-        sheet.goto(path.as_uri())
-        save(sheet.screenshot(full_page=True), self.output / f"page-report-{name}.png")
-        sheet.close()
+    def phone(self) -> None:
+        """Picture the overview on a telephone."""
+        state = self.page.context.storage_state()
+        context = self.browser.new_context(
+            viewport={"width": 390, "height": 844}, device_scale_factor=2, storage_state=state
+        )
+        page = context.new_page()
+        page.goto(self.address)
+        page.get_by_test_id("view-overview").click()
+        page.wait_for_timeout(1500)
+        save(page.screenshot(), self.output / "page-phone.png")
+        context.close()
+
+    def run_told(self, command: str, *words: str) -> None:
+        """Print a command about this run, and what it says."""
+        sub, rest = ([words[0]], words[1:]) if command in ("history", "audit") else ([], words)
+        print(f"$ raffinate {' '.join([command, *sub, 'day', *rest])}")
+        print(tell(command, *sub, str(self.run), *rest))
 
     def view(self, name: str) -> None:
+        """Go to a display."""
         self.page.get_by_test_id(f"view-{name}").click()
         self.page.wait_for_timeout(800)
 
     def picture(self, name: str) -> None:
+        """Picture what the page shows."""
         save(self.page.screenshot(), self.output / f"page-{name}.png")
 
+    def part(self, name: str, element: Locator, margin: int) -> None:
+        """Picture one element of the page."""
+        element.scroll_into_view_if_needed()
+        box = element.bounding_box()
+        assert box is not None
+        clip: FloatRect = {
+            "x": box["x"] - margin,
+            "y": box["y"] - margin,
+            "width": box["width"] + 2 * margin,
+            "height": box["height"] + 2 * margin,
+        }
+        save(self.page.screenshot(clip=clip), self.output / f"page-{name}.png")
+
     def hours(self) -> float:
-        days, clock = self.page.get_by_test_id("plant-time").inner_text().split(" d ")
-        hour, minute = clock.split(":")
-        return 24.0 * int(days) + int(hour) + int(minute) / 60.0
+        """Return the plant time that the page shows, [h]; minus one while it shows none."""
+        shown = self.page.get_by_test_id("plant-time").inner_text()
+        found = re.match(r"(\d+) d (\d\d):(\d\d)", shown)
+        if found is None:
+            return -1.0
+        return 24.0 * int(found[1]) + int(found[2]) + int(found[3]) / 60.0
 
     def go(self, speed: int) -> None:
+        """Choose a speed."""
         button = self.page.get_by_test_id(f"speed-{speed}")
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
 
-    def pass_time(self, hour: float) -> None:
-        """Let plant time run to an hour and hold it there."""
+    def pass_time(self, hour: float, speed: int = 600) -> None:
+        """Let plant time run to an hour, and hold it there if it is one of the shift."""
         begun = time.monotonic()
-        for speed, short in ((10800, 3.0), (600, 0.0)):
-            if self.hours() < hour - short:
-                self.go(speed)
-            while self.hours() < hour - short:
-                assert time.monotonic() < begun + 300.0, f"{self.hours()} h, not {hour} h"
-                self.page.wait_for_timeout(50)
-        self.go(0)
-        self.page.wait_for_timeout(1500)
-        print(f"{self.hours():.2f} h after {time.monotonic() - begun:.0f} s")
+        self.go(speed)
+        while self.hours() < hour:
+            assert time.monotonic() < begun + 600.0, f"{self.hours()} h, not {hour} h"
+            self.page.wait_for_timeout(50)
+        if speed == 600:
+            self.go(0)
+        self.page.wait_for_timeout(1000)
 
 
 if __name__ == "__main__":

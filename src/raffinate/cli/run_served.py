@@ -14,17 +14,28 @@ if TYPE_CHECKING:
     from raffinate.runtime.run_directory import RunDirectory, RunSettings
 
 
+PROGRAMS = ("plant", "operate", "history", "web")
+"""Programs with a certificate of their own, made for the run before they meet."""
+
+
 def begin(settings: RunSettings, path: Path | None, browser: bool) -> None:
     """Make a run directory and run it until Ctrl+C.
 
     Raises:
         SpecificationError: The settings or the directory are no good.
     """
-    from raffinate.runtime.run_directory import RunDirectory, new_run_path
+    from datetime import timedelta
+
+    from raffinate.runtime.opcua_pki import identity
+    from raffinate.runtime.run_directory import RunDirectory, default_users_file, new_run_path
     from raffinate.runtime.users import UserTable, check_exposure
 
+    # Before anything is made: a run that may not start leaves nothing behind.
+    users = Path(settings.users) if settings.users else default_users_file()
+    check_exposure(settings.host, UserTable.load(users))
     run = RunDirectory.create(path or new_run_path(settings.plant), settings)
-    check_exposure(settings.host, UserTable.load(run.users_file))
+    for name in PROGRAMS:
+        identity(run.pki, name, timedelta(days=settings.pki_days))
     _serve(run, browser)
 
 
@@ -88,8 +99,7 @@ class _Teller:
                 self._tell_address()
                 continue
             if status.state in ("restarting", "failed"):
-                what = (status.error or {}).get("what", f"exit code {status.last_exit}")
-                typer.echo(f"{status.name}: {status.state}: {what}", err=True)
+                typer.echo(f"{status.name}: {status.state}: {_why(status)}", err=True)
             elif status.state == "running" and status.restarts:
                 typer.echo(f"{status.name}: running again", err=True)
 
@@ -98,6 +108,15 @@ class _Teller:
         typer.echo(f"The plant is at {self._address}  (Ctrl+C stops it)", err=True)
         if self._browser:
             _open_browser(self._address)
+
+
+def _why(status: ProcessStatus) -> str:
+    """Return why a process has ended, as far as it told."""
+    error = status.error
+    if error is None:
+        return f"exit code {status.last_exit}"
+    parts = (error.get("where"), error.get("what"), error.get("mend"))
+    return " ".join(str(part) for part in parts if part)
 
 
 def _check_port(host: str, port: int) -> None:

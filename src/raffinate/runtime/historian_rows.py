@@ -115,12 +115,12 @@ def exploded(records: Sequence[Record], epoch_us: int, tag_id: Callable[[str], i
         _add_samples(batch, record, epoch_us, tag_id)
         for place, note in enumerate(record.notes):
             when = utc(epoch_us, note.time)
-            batch.notes.append((number, place, when, note.kind, note.text, note.priority))
+            batch.notes.append((number, place, when, note.kind, _held(note.text), note.priority))
         for place, change in enumerate(record.changes):
             time = change.get("plant_time")
             when = utc(epoch_us, float(time)) if time is not None else now
             text = json.dumps(dict(change), ensure_ascii=False)
-            batch.changes.append((number, place, when, text))
+            batch.changes.append((number, place, when, _held(text)))
     batch.raw = _each_once(batch.raw)
     return batch
 
@@ -129,7 +129,7 @@ def _add_samples(batch: Batch, record: Record, epoch_us: int, tag_id: Callable[[
     for place, sample in enumerate(record.samples):
         taken, known = utc(epoch_us, sample.sample_time), utc(epoch_us, sample.result_time)
         text = json.dumps(reading_to_dict(sample), ensure_ascii=False, allow_nan=False)
-        batch.samples.append((record.sequence, place, taken, known, sample.place, text))
+        batch.samples.append((record.sequence, place, taken, known, sample.place, _held(text)))
         quality = QUALITIES.index(sample.quality)
         for element, value in zip(sample.elements, sample.values.tolist(), strict=True):
             tag = tag_id(f"{sample.instrument}/{sample.place}/{element}")
@@ -140,6 +140,14 @@ def _add_samples(batch: Batch, record: Record, epoch_us: int, tag_id: Callable[[
                     value if good else None, quality if good else BAD, known,
                 )
             )  # fmt: skip
+
+
+def _held(text: str) -> str:
+    """Return a text as every database holds it.
+
+    Texts of a plant's server may be no UTF-8, and PostgreSQL takes no zeros.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", " ")
 
 
 def _each_once(rows: list[RawRow]) -> list[RawRow]:

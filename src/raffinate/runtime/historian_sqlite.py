@@ -95,7 +95,9 @@ class SqliteHistorian:
             raise
 
     def _prepare(self, read_only: bool) -> None:
-        self._db.execute("PRAGMA mmap_size = 1073741824")
+        if read_only:
+            # Not for the writer: its pages would count as memory that grows with the history.
+            self._db.execute("PRAGMA mmap_size = 1073741824")
         empty = not self._pragma("schema_version")
         if not (empty and not read_only):
             self._check_version()

@@ -44,8 +44,8 @@ SHAPE = (
 )
 """Methods that are overridden or called."""
 
-FASTEST = 50.0
-"""Shortest publishing interval, [ms]. Assumed: 20 pictures a second are a display's most."""
+FASTEST = 10.0
+"""Shortest publishing interval, [ms]. Assumed; plant and guard in lock-step wait on it."""
 
 SLOWEST = 3_600_000.0
 """Longest publishing interval, [ms]. Assumed."""
@@ -128,7 +128,13 @@ class FastSubscriptionService(SubscriptionService):
         """Make a subscription: asyncua's, with the fast items put under it before it begins."""
         # "Not slower" is all that 0 asks for; NaN fails the comparison too.
         wanted = params.RequestedPublishingInterval
-        params.RequestedPublishingInterval = min(wanted, SLOWEST) if wanted >= FASTEST else FASTEST
+        given = min(wanted, SLOWEST) if wanted >= FASTEST else FASTEST
+        if 0.0 < wanted < given:
+            # Counts are of intervals: longer ones must not make the silences longer too.
+            for name in ("RequestedMaxKeepAliveCount", "RequestedLifetimeCount"):
+                count = round(getattr(params, name) * wanted / given)
+                setattr(params, name, max(count, 3 if name == "RequestedLifetimeCount" else 1))
+        params.RequestedPublishingInterval = given
         result = await super().create_subscription(params, callback, session_id, request_callback)
         made = self.subscriptions[result.SubscriptionId]
         # The loop of the subscription, begun by asyncua, has not run yet.

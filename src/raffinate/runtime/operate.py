@@ -214,6 +214,8 @@ class Operate:
         self._advised = -math.inf
         self.requests = dict(self._guarded.in_force)
         self._ratio = self._ratios(self.requests)
+        # Until the next period begins, the advice of some other hour must not count.
+        self.advice = Advice(setpoints=self.requests, rules=())
         self.state = self.supervisor.start(self.time, self.requests, self.state)
         if mode != self.mode:
             self.mode_history.append((self.time, mode))
@@ -364,6 +366,7 @@ class Operate:
             # was asked for stands, and is walked to from where the plant is.
             return ()
         self.state = self.supervisor.start(report.time, in_force, self.state)
+        self.advice, self._advised = Advice(setpoints=in_force, rules=()), -math.inf
         if self.mode != "fuzzy" or not met:
             self.requests = in_force
             self._ratio = self._ratios(in_force)

@@ -44,15 +44,15 @@ class OperateCheckpoint:
 
     Attributes:
         operate: Its state.
-        port: What was taken from the plant.
+        port: What was taken from the plant; None where nothing was.
         gate: Newest samples.
         record: What it said last.
     """
 
     operate: OperateState
-    port: PortState
+    port: PortState | None
     gate: SampleGate
-    record: Record | None
+    record: Record
 
 
 class OperateHost:
@@ -104,7 +104,7 @@ class OperateHost:
             return
         self.operate.restore(kept.operate, alone=self._run.settings.virtual)
         self.port, self.gate = kept.port, kept.gate
-        if kept.record is not None and kept.record.sequence > self.ring.last:
+        if kept.record.sequence > self.ring.last:
             if kept.record.sequence > self.ring.last + 1:
                 self.ring.skip_to(kept.record.sequence)
             self.ring.append(kept.record)
@@ -162,22 +162,25 @@ class OperateHost:
         """Put the state and all that happened since the last commit on the disk."""
         with self._lock:
             self.port = port
-            self._sequence += 1
-            record = Record(
-                sequence=self._sequence,
-                time=self.operate.time,
-                wall=time.time_ns() // 1000,
-                values=self._kept_values(),
-                samples=self._samples if self._keeps_plant else (),
-                notes=tuple(self._notes),
-                changes=tuple(self._changes),
-            )
-            self._notes, self._changes, self._samples = [], [], ()
-            checkpoint = OperateCheckpoint(
-                operate=self.operate.state_now(), port=port, gate=self.gate, record=record
-            )
-            save_checkpoint(self._run.checkpoint("operate"), checkpoint)
-            self.ring.append(record)
+            self._write_down()
+
+    def _write_down(self) -> None:
+        self._sequence += 1
+        record = Record(
+            sequence=self._sequence,
+            time=self.operate.time,
+            wall=time.time_ns() // 1000,
+            values=self._kept_values(),
+            samples=self._samples if self._keeps_plant else (),
+            notes=tuple(self._notes),
+            changes=tuple(self._changes),
+        )
+        self._notes, self._changes, self._samples = [], [], ()
+        checkpoint = OperateCheckpoint(
+            operate=self.operate.state_now(), port=self.port, gate=self.gate, record=record
+        )
+        save_checkpoint(self._run.checkpoint("operate"), checkpoint)
+        self.ring.append(record)
 
     @property
     def has_news(self) -> bool:
@@ -265,6 +268,8 @@ class OperateHost:
         with self._lock:
             self._notes.append(self._do(request, who))
             self.asked = True
+            # Before anybody is told that it is done: a kill must not undo it.
+            self._write_down()
 
     def written(self, entry: dict[str, Any]) -> None:
         """Write an entry to the audit trail; the next record carries it to the history."""

@@ -61,6 +61,7 @@ class PlantLink:
         self._stepped = stepped
         self._scan = -1
         self._ordered = 1
+        self._covered = -1
         self._sent_at = 0.0
         self.news = asyncio.Event()
         self.round_trip_ms = 0.0
@@ -88,7 +89,7 @@ class PlantLink:
                 self.trouble = ""
             except (RaffinateError, OSError, TimeoutError) as error:
                 # The plant waits for orders it has not got: the same scan is answered again.
-                self._scan = -1
+                self._scan = self._covered = -1
                 await self.lost(error)
             shown()
             with contextlib.suppress(TimeoutError):
@@ -104,7 +105,13 @@ class PlantLink:
             self._scan = self._port.scan
             extra = {**self.findings, **self._port.findings}
             await asyncio.to_thread(self._host.take, report, extra)
-            self._ordered = self._scans(self._scan)
+            ahead = self._ahead()
+            if ahead and not self._host.asked:
+                # The pace was taken down: the plant still runs what was ordered for a faster one.
+                await asyncio.to_thread(self._host.commit, self._port.state())
+                return
+            self._ordered = ahead or self._scans(self._scan)
+            self._covered = self._scan + self._ordered
             orders = await asyncio.to_thread(self._host.orders, self._ordered)
         elif self._host.asked and self._pace() <= FAST:
             # At a pace that people can follow, what they ask for must not wait for the next scan.
@@ -117,6 +124,11 @@ class PlantLink:
         notes, self._port.notes = self._port.notes, []
         self._host.note(*notes)
         await asyncio.to_thread(self._host.commit, self._port.state())
+
+    def _ahead(self) -> int:
+        """Return how many scans the plant has orders for; 0 where it waits for some."""
+        ahead = self._covered - self._scan
+        return ahead if self._stepped and 0 < ahead <= PERIOD_SCANS else 0
 
     def _scans(self, scan: int) -> int:
         """Return how many scans to order: to the end of a control period where nobody watches."""

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,6 +45,9 @@ SCAN_INTERVAL = 5.0
 
 CONNECT_PATIENCE = 2.0
 """Time for which one attempt to reach the plant goes on before it is an alarm, [s]."""
+
+TWIN_PATIENCE = 180.0
+"""Time a virtual plant has to come up beside this process, which may compile first, [s]."""
 
 EXPIRES_SOON = timedelta(days=14)
 """Time before its end from which a certificate is an alarm: long enough to make another."""
@@ -222,7 +226,8 @@ async def serve(
                 )
             ]
             try:
-                await _connect(client, link, status, stopped, shown)
+                patience = TWIN_PATIENCE if settings.virtual else 0.0
+                await _connect(client, link, status, stopped, shown, patience)
                 beside.append(
                     asyncio.create_task(_watch_pace(client, nodemap, link, pace, stopped))
                 )
@@ -252,18 +257,29 @@ async def _connect(
     status: StatusWriter,
     stopped: asyncio.Event,
     shown: Callable[[], None],
+    patience: float,
 ) -> None:
     """Reach the plant for the first time; from then on the client keeps the connection.
+
+    Args:
+        client: Of the plant's server.
+        link: Takes the alarm.
+        status: Of this process.
+        stopped: Ends it.
+        shown: Called to publish.
+        patience: Wall time for which a server that does not answer is no alarm, [s].
 
     Raises:
         RaffinateError: The plant's server answers at once, and will not have this program.
     """
+    begun = time.monotonic()
     while not stopped.is_set():
         try:
             await client.connect(CONNECT_PATIENCE)
             return
         except LinkLost as error:
-            await link.lost(error)
+            if time.monotonic() - begun > patience:
+                await link.lost(error)
         except RaffinateError as error:
             if status.status.state != "running":
                 # Wrong settings; whoever has just started the run should be told so.
@@ -356,7 +372,11 @@ def _own_findings(run: RunDirectory) -> dict[str, Finding]:
     """Return what is wrong with the certificates of the run."""
     told = []
     for file in sorted(run.pki.glob("*.der")):
-        certificate = load_certificate(file)
+        try:
+            certificate = load_certificate(file)
+        except RaffinateError as error:
+            told.append(str(error))
+            continue
         end = certificate.not_valid_after_utc
         left = end - datetime.now(UTC)
         if left <= EXPIRES_SOON:

@@ -10,14 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from raffinate.control.plc import INTERLOCKS, Plc, PlcState
+from raffinate.control.plc import INTERLOCKS, Plc
 from raffinate.errors import SpecificationError
 from raffinate.instruments.reading import Fault
 from raffinate.runtime import twin_values
-from raffinate.runtime.checkpoint import load_checkpoint, save_checkpoint
+from raffinate.runtime.checkpoint import save_checkpoint
 from raffinate.runtime.messages import CONTROL_PERIOD, SCAN, Note, PlantReport
 from raffinate.runtime.operate import levers_of
 from raffinate.runtime.records import Record
@@ -25,6 +24,7 @@ from raffinate.runtime.ring import Ring
 from raffinate.runtime.run_directory import RunDirectory
 from raffinate.runtime.tags import Value, stream_folders
 from raffinate.runtime.twin import Twin
+from raffinate.runtime.twin_checkpoint import TwinCheckpoint, nominal_flows, resumed
 from raffinate.units import HOUR
 
 FAST = 600.0
@@ -53,27 +53,6 @@ LONGEST_LAG = 1.0
 PERIOD_SCANS = round(CONTROL_PERIOD / SCAN)
 
 Publish = Callable[[Mapping[str, Value]], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TwinCheckpoint:
-    """What a killed twin resumes from.
-
-    Attributes:
-        twin: The plant, whole.
-        plc: Its controller.
-        record: What it said last; on the ring already, or to be put there.
-        speed: Pace, [plant s per wall s].
-        streams: Results so far, by instrument and place.
-        measured: Flows as measured last, by lever, [m³/s].
-    """
-
-    twin: Twin
-    plc: PlcState
-    record: Record
-    speed: float
-    streams: Mapping[tuple[str, str], int]
-    measured: Mapping[str, float]
 
 
 class TwinHost:
@@ -419,21 +398,3 @@ class TwinHost:
         """Check the balance of the whole run, and close the ring."""
         self._publish({"Truth/BalanceError": self.twin.check()})
         self.ring.close()
-
-
-def nominal_flows(twin: Twin) -> dict[str, float]:
-    """Return the nominal flow of each lever, [m³/s], around which its limits lie."""
-    operation = twin.model.operation()
-    return {name: float(getattr(operation, name)) for name in twin.model.levers}
-
-
-def resumed(run: RunDirectory) -> TwinCheckpoint | None:
-    """Return what a killed twin left; None where the run is new.
-
-    Raises:
-        DataError: The checkpoint is damaged.
-    """
-    found = load_checkpoint(run.checkpoint("twin"))
-    if isinstance(found, TwinCheckpoint):
-        return found
-    return None

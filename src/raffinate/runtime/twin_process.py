@@ -24,7 +24,8 @@ from raffinate.runtime.serving import add_records, watch_stop
 from raffinate.runtime.story import events_of
 from raffinate.runtime.tags import Value, plant_tags, twin_tags
 from raffinate.runtime.twin import Twin
-from raffinate.runtime.twin_host import TwinHost, resumed
+from raffinate.runtime.twin_checkpoint import resumed
+from raffinate.runtime.twin_host import TwinHost
 from raffinate.runtime.users import UserTable, check_exposure
 from raffinate.units import HOUR
 

@@ -202,7 +202,8 @@ class WebApplication:
         sender = asyncio.create_task(self._send(socket, visitor))
         try:
             await self._receive(socket, visitor)
-        except (WebSocketDisconnect, RuntimeError):
+        except (WebSocketDisconnect, RuntimeError, KeyError):
+            # KeyError: the page sent bytes where Starlette looks for text.
             pass
         finally:
             self._parts.hub.leave(visitor)

@@ -30,7 +30,7 @@ from raffinate.runtime.page_state import profile_of
 from raffinate.runtime.page_tags import TagView
 from raffinate.runtime.run_directory import RunDirectory
 from raffinate.runtime.twin import Twin
-from raffinate.runtime.twin_host import TwinCheckpoint, nominal_flows, resumed
+from raffinate.runtime.twin_checkpoint import TwinCheckpoint, nominal_flows, resumed
 from raffinate.runtime.twin_values import profile_values
 from raffinate.runtime.what_if_runner import HOURS, failed
 from raffinate.units import HOUR

@@ -45,6 +45,15 @@ def counted(historian, tag="A") -> list[int]:
     return historian.rows(tag, 0, END).sequence.tolist()
 
 
+def test_a_text_that_no_database_holds_does_not_stop_the_history(historian):
+    note = Note(time=60.0, kind="alarm", text="P-12 \ud800\x00 leaks")
+    odd = reading(time=60.0, flags=("\udcff",))
+    historian.take("plant", [record(1, notes=(note,), samples=(odd,))], EPOCH)
+    assert historian.cursor("plant") == 1
+    assert historian.notes(0, END)[0].text == "P-12 \\ud800  leaks"
+    assert historian.samples("nd", 0, END)[0].reading.flags == ("\udcff",)
+
+
 def test_a_value_is_found_under_its_tag_time_and_sequence(historian):
     historian.take("plant", [record(1, values={"Levers/a/Measured": 2.5})], EPOCH)
     rows = historian.rows("Levers/a/Measured", 0, END)

@@ -19,7 +19,7 @@ from raffinate.runtime.operate import levers_of
 from raffinate.runtime.records import Record
 from raffinate.runtime.run_directory import RunDirectory, RunSettings
 from raffinate.runtime.twin import Twin
-from raffinate.runtime.twin_host import TwinCheckpoint, nominal_flows
+from raffinate.runtime.twin_checkpoint import TwinCheckpoint, nominal_flows
 from raffinate.runtime.what_if import main
 from raffinate.units import HOUR
 from running_plants import nominal
@@ -39,7 +39,7 @@ def kept() -> TwinCheckpoint:
     levers = levers_of(twin.model, nominal_flows(twin))
     plc = Plc(levers=levers, scan_time=SCAN).start({each.name: each.safe for each in levers})
     record = Record(sequence=1, time=0.0, wall=0)
-    return TwinCheckpoint(twin=twin, plc=plc, record=record, speed=600.0, streams={})
+    return TwinCheckpoint(twin=twin, plc=plc, record=record, speed=600.0, streams={}, measured={})
 
 
 @pytest.fixture
