@@ -136,14 +136,14 @@ class PresentPage:
         seen = purity_of(self._reading_at(product.name), product)
         purity = tags.number(f"{folder}/Purity")
         if purity is None and not self.virtual:
-            # Nobody knows the truth of a real plant; its analyzer comes closest.
-            purity = None if seen is None else seen[0]
+            # Nobody knows the truth of a real plant; its analyzer comes closest, then the assay.
+            purity = seen[0] if seen is not None else lab["purity"] if lab else None
         sigma = lab["sigma"] if lab else seen[1] if seen else None
         made, hours = tags.number(f"{folder}/MadeTonnes"), now / HOUR
         return {
             "purity": purity,
             "lab": lab,
-            "in_spec": purity is None or purity >= product.purity_limit,
+            "in_spec": None if purity is None else purity >= product.purity_limit,
             "off_spec_h": tags.number(f"{folder}/OffSpecHours") or 0.0,
             "off_spec_t": tags.number(f"{folder}/OffSpecTonnes") or 0.0,
             "lots": tags.count(f"{folder}/Lots"),

@@ -116,7 +116,8 @@ export interface LabAssay {
 export interface ProductState {
   purity: Value;
   lab: LabAssay | null;
-  in_spec: boolean;
+  /** Null where nobody knows the purity. */
+  in_spec: boolean | null;
   off_spec_h: number;
   off_spec_t: number;
   lots: number;
