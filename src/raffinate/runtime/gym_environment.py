@@ -26,7 +26,8 @@ from raffinate.plant.model import Plant
 from raffinate.plant.plant_file import load_plant
 from raffinate.plant.steady import SteadyState, solve_nominal
 from raffinate.runtime.messages import CONTROL_PERIOD, SCAN, PlantReport, place_of
-from raffinate.runtime.operate import PLAN_LIFE, levers_of, supervisor_of
+from raffinate.runtime.operate import PLAN_LIFE
+from raffinate.runtime.operate_setup import levers_of, supervisor_of
 from raffinate.runtime.twin import Twin
 from raffinate.units import HOUR
 

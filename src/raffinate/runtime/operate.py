@@ -11,20 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from raffinate.control.fuzzy_supervisor import (
     Advice,
-    FuzzySupervisor,
-    Monitored,
-    Outlet,
     SupervisorState,
 )
 from raffinate.control.guard import Guard, GuardState, Refusal
-from raffinate.control.plan import Lever, Plan
+from raffinate.control.plan import Plan
 from raffinate.errors import SpecificationError, nearest_name
 from raffinate.instruments.reading import Quality, Reading, judge_reading
-from raffinate.plant.model import RAFFINATE, Plant
+from raffinate.plant.model import Plant
 from raffinate.plant.steady import SteadyState
 from raffinate.runtime.alarms import AlarmList, Finding
 from raffinate.runtime.messages import (
@@ -34,80 +29,26 @@ from raffinate.runtime.messages import (
     Note,
     Orders,
     PlantReport,
-    place_of,
 )
+from raffinate.runtime.operate_findings import (
+    LAB_SILENCE,
+    WARM_UP,
+    analyzer_findings,
+    guard_findings,
+    impurity_of,
+    laboratory_findings,
+)
+from raffinate.runtime.operate_setup import levers_of, supervisor_of
 from raffinate.units import HOUR
 
 PLAN_LIFE = 2.0 * CONTROL_PERIOD
 """How long a plan holds without a successor, [s]."""
-
-WARM_UP = 2.0 * HOUR
-"""Plant time before which a missing reading is no alarm, [s]: the analyzer has not been round."""
-
-ANALYZER_SILENCE = 1200.0
-"""Time without any reading above which the whole analyzer counts as lost, [s]: seven samples."""
-
-LAB_SILENCE = 16.0 * HOUR
-"""Age of the latest sound assay above which the laboratory counts as silent, [s]."""
 
 SAME_SETPOINT = 1e-6
 """Share of a lever's span within which the plant counts as doing what the guard wrote, [-]."""
 
 PERIOD_SCANS = round(CONTROL_PERIOD / SCAN)
 """Scans in a control period."""
-
-AIM = 10.0**-3.35
-"""Impurity the controller aims at in both products, [-]: 0.35 decades inside a limit of 0.1 %."""
-
-
-def levers_of(plant: Plant, nominal: Mapping[str, float]) -> tuple[Lever, ...]:
-    """Return the levers in SI around the nominal flows; the safe plan is the nominal one."""
-    return tuple(
-        Lever(
-            name=name,
-            low=limits.low * nominal[name],
-            high=limits.high * nominal[name],
-            rate_limit=limits.rate * nominal[name],
-            unit="m³/s",
-            safe=nominal[name],
-        )
-        for name, limits in plant.levers.items()
-    )
-
-
-def supervisor_of(plant: Plant, nominal: SteadyState, aim: float = AIM) -> FuzzySupervisor:
-    """Return the fuzzy supervisor whose targets are the model's nominal profile."""
-    elements = plant.circuit.elements
-    raffinate = next(p for p in plant.products.values() if p.outlet == RAFFINATE)
-    heavy = tuple(e for e in elements if e not in raffinate.elements)
-    light = raffinate.elements
-    chosen = np.array([e in heavy for e in elements])
-    ratio = np.log10(nominal.aqueous[:, chosen].sum(1) / nominal.aqueous[:, ~chosen].sum(1))
-    feed = plant.circuit.last_stage("extraction")
-    operation = nominal.operation
-    assert operation is not None
-    return FuzzySupervisor(
-        heavy=heavy,
-        light=light,
-        stages=tuple(
-            Monitored(
-                place=place_of(stage + 1),
-                side=-1 if stage <= feed else 1,
-                target=float(ratio[stage]),
-            )
-            for stage in plant.analyzer.monitored_stages
-        ),
-        outlets=tuple(
-            Outlet(
-                name=name,
-                side=-1 if product.outlet == RAFFINATE else 1,
-                elements=product.elements,
-                aim=math.log10(aim),
-            )
-            for name, product in plant.products.items()
-        ),
-        nominal={name: getattr(operation, name) for name in plant.levers},
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -395,7 +336,7 @@ class Operate:
 
         NaN where the sample holds next to no rare earths.
         """
-        return assay.impurity(self.plant.products[assay.place].elements)[0]
+        return impurity_of(assay, self.plant.products)
 
     def orders(self, scans: int = PERIOD_SCANS) -> Orders:
         """Return the plans of the next scans.
@@ -459,52 +400,14 @@ class Operate:
 
     def _findings(self, report: PlantReport) -> dict[str, Finding]:
         """Return everything that is wrong now, by tag."""
+        places = (*(stage.place for stage in self.supervisor.stages), *self.plant.products)
         found: dict[str, Finding] = {tag: (text, "high") for tag, text in report.alarms.items()}
-        found |= self._analyzer_findings(report.time)
-        found |= self._laboratory_findings(report.time)
-        found |= self._guard_findings()
+        found |= analyzer_findings(self.state, places, report.time)
+        found |= laboratory_findings(
+            self.plant.products, self.assays, self._assay_quality, report.time
+        )
+        found |= guard_findings(self.plant, self._refusals)
         if self.mode == "fuzzy" and self.advice.holding and report.time > WARM_UP:
             text = f"Fuzzy control holds still: {self.advice.holding}"
             found["fuzzy.holding"] = (text, "high")
-        return found
-
-    def _analyzer_findings(self, time: float) -> dict[str, Finding]:
-        found: dict[str, Finding] = {}
-        newest = max((r.result_time for r in self.state.previous.values()), default=0.0)
-        if time > WARM_UP and time - newest > ANALYZER_SILENCE:
-            minutes = ANALYZER_SILENCE / 60.0
-            found["xrf"] = (f"No analyzer reading of any place for {minutes:.0f} min", "low")
-        places = (*(stage.place for stage in self.supervisor.stages), *self.plant.products)
-        for place in places:
-            verdict = self.state.quality.get(place)
-            if verdict in ("bad", "stale", "missing"):
-                found[f"xrf.{place}"] = (f"Analyzer reading of {place} is {verdict}", "medium")
-            elif verdict is None and time > WARM_UP:
-                found[f"xrf.{place}"] = (f"No analyzer reading of {place} has come", "medium")
-        return found
-
-    def _laboratory_findings(self, time: float) -> dict[str, Finding]:
-        found: dict[str, Finding] = {}
-        for name, product in self.plant.products.items():
-            assay = self.assays.get(name)
-            sampled = 0.0 if assay is None else assay.sample_time
-            if self._assay_quality.get(name) in ("bad", "stale"):
-                found[f"lab.{name}"] = (f"Assay of {name} is not believed", "medium")
-            elif time - sampled > LAB_SILENCE:
-                hours = LAB_SILENCE / HOUR
-                text = f"No assay of {name} from the last {hours:.0f} h"
-                found[f"lab.{name}"] = (text, "medium")
-            if assay is not None and 1.0 - self.impurity(assay) < product.purity_limit:
-                found[f"{name}.purity"] = (f"Assay of {name} is below its limit", "high")
-        return found
-
-    def _guard_findings(self) -> dict[str, Finding]:
-        found: dict[str, Finding] = {}
-        for refusal in self._refusals:
-            if refusal.kind != "out_of_range":
-                found[f"guard.{refusal.kind}"] = (f"Guard: {refusal.message}", "high")
-                continue
-            title = self.plant.levers[refusal.lever].title
-            text = f"Guard: {title} held at its limit, {refusal.granted * HOUR:.4g} m³/h"
-            found[f"guard.{refusal.lever}"] = (text, "low")
         return found

@@ -18,7 +18,7 @@ from raffinate.instruments.reading import Fault
 from raffinate.runtime import twin_values
 from raffinate.runtime.checkpoint import save_checkpoint
 from raffinate.runtime.messages import CONTROL_PERIOD, SCAN, Note, PlantReport
-from raffinate.runtime.operate import levers_of
+from raffinate.runtime.operate_setup import levers_of
 from raffinate.runtime.records import Record
 from raffinate.runtime.ring import Ring
 from raffinate.runtime.run_directory import RunDirectory

@@ -25,7 +25,7 @@ from raffinate.control.guard import Guard, GuardState
 from raffinate.control.plan import Plan
 from raffinate.errors import RaffinateError, SpecificationError, nearest_name
 from raffinate.runtime.messages import CONTROL_PERIOD, SCAN
-from raffinate.runtime.operate import levers_of
+from raffinate.runtime.operate_setup import levers_of
 from raffinate.runtime.page_state import profile_of
 from raffinate.runtime.page_tags import TagView
 from raffinate.runtime.run_directory import RunDirectory

@@ -12,7 +12,8 @@ from raffinate.errors import SpecificationError
 from raffinate.instruments.assay import LaboratoryAssay
 from raffinate.instruments.reading import Reading
 from raffinate.runtime.messages import CONTROL_PERIOD
-from raffinate.runtime.operate import LAB_SILENCE, Operate
+from raffinate.runtime.operate import Operate
+from raffinate.runtime.operate_findings import LAB_SILENCE
 from raffinate.units import HOUR
 from running_plants import new_operate, nominal, report_to, tags
 

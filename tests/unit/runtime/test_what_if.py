@@ -15,7 +15,7 @@ from raffinate.control.plc import Plc
 from raffinate.plant.events import Event
 from raffinate.runtime.checkpoint import save_checkpoint
 from raffinate.runtime.messages import SCAN
-from raffinate.runtime.operate import levers_of
+from raffinate.runtime.operate_setup import levers_of
 from raffinate.runtime.records import Record
 from raffinate.runtime.run_directory import RunDirectory, RunSettings
 from raffinate.runtime.twin import Twin
