@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from raffinate.errors import DataError, SpecificationError
+from raffinate.errors import DataError, RaffinateError, SpecificationError
+from raffinate.runtime.historian import open_historian
 from raffinate.runtime.historian_types import DAY_US, QUALITIES, Historian
 
 if TYPE_CHECKING:
@@ -280,3 +283,28 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Archive the complete days of a history, print their number, and return the exit code.
+
+    Args:
+        arguments: Folder of the archive; source time now, UTC [µs]. The database is read from
+            standard input.
+    """
+    folder, now_us = arguments
+    url = sys.stdin.read().strip()
+    try:
+        with contextlib.closing(open_historian(url, read_only=True)) as historian:
+            print(len(nightly(historian, Path(folder), int(now_us))))  # noqa: T201
+    except SpecificationError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except RaffinateError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

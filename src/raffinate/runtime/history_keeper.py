@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,9 +12,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Protocol
 
-from raffinate.errors import RaffinateError, SpecificationError
-from raffinate.runtime.historian import DAY_US, Historian, open_historian
-from raffinate.runtime.historian_archive import nightly
+from raffinate.errors import DataError, RaffinateError, SpecificationError
+from raffinate.runtime.historian import DAY_US, Historian
 from raffinate.runtime.messages import Note
 from raffinate.runtime.records import Record
 
@@ -190,7 +190,7 @@ class HistoryLost(Exception):
 
 
 class Archiver:
-    """Writes the archive at night, in a thread and over a connection of its own.
+    """Writes the archive at night, in a process of its own.
 
     Args:
         url: The history.
@@ -232,9 +232,7 @@ class Archiver:
 
     def _work(self, time_us: int) -> None:
         try:
-            historian = open_historian(self._url, read_only=True)
-            with contextlib.closing(historian):
-                self.days += len(nightly(historian, self._folder, time_us))
+            self.days += archive_apart(self._url, self._folder, time_us)
             self.state = ""
         except SpecificationError as error:
             # DuckDB is not there, and will not come.
@@ -243,6 +241,33 @@ class Archiver:
         except (RaffinateError, OSError) as error:
             # Tried again the next night; the database still has the rows.
             self.state = str(error)
+
+
+def archive_apart(url: str, folder: Path, time_us: int) -> int:
+    """Archive complete days in a process of its own, whose memory ends with it.
+
+    Args:
+        url: The history; handed over by standard input, as it may hold a password.
+        folder: Of the archive.
+        time_us: Source time now, UTC [µs].
+
+    Returns:
+        Days archived.
+
+    Raises:
+        SpecificationError: DuckDB is not installed.
+        DataError: The history or the folder cannot be used.
+    """
+    command = (sys.executable, "-m", "raffinate.runtime.historian_archive")
+    done = subprocess.run(
+        (*command, str(folder), str(time_us)), input=url, capture_output=True, text=True
+    )
+    if done.returncode == 0:
+        return int(done.stdout)
+    text = done.stderr.strip().removeprefix("error: ")
+    if done.returncode == SpecificationError.exit_code:
+        raise SpecificationError(text)
+    raise DataError(text)
 
 
 def _rows(record: Record) -> int:

@@ -360,11 +360,11 @@ def test_a_day_that_is_over_is_archived_once(
 ) -> None:
     asked: list[int] = []
 
-    def nightly(historian: Historian, folder: Path, now_us: int) -> list[int]:
+    def archive_apart(url: str, folder: Path, now_us: int) -> int:
         asked.append(now_us // DAY_US)
-        return [1]
+        return 1
 
-    monkeypatch.setattr(history_keeper, "nightly", nightly)
+    monkeypatch.setattr(history_keeper, "archive_apart", archive_apart)
     now = [1000.0]
     archiver = Archiver(run.history_url, run.archive, clock=lambda: now[0])
     archiver.at(0)
@@ -386,11 +386,11 @@ def test_an_archive_that_fails_is_told_and_tried_again_unless_its_library_is_mis
     errors: list[Exception] = [DataError("cannot be written.", where="archive")]
     tries = []
 
-    def nightly(*_: object) -> list[int]:
+    def archive_apart(*_: object) -> int:
         tries.append(1)
         raise errors[-1]
 
-    monkeypatch.setattr(history_keeper, "nightly", nightly)
+    monkeypatch.setattr(history_keeper, "archive_apart", archive_apart)
     now = [1000.0]
     archiver = Archiver(run.history_url, run.archive, clock=lambda: now[0])
     for day in range(4):
@@ -402,6 +402,17 @@ def test_an_archive_that_fails_is_told_and_tried_again_unless_its_library_is_mis
             errors.append(SpecificationError("DuckDB is not installed."))
     assert len(tries) == 2
     assert archiver.state == "DuckDB is not installed."
+
+
+def test_the_archive_is_written_by_a_process_of_its_own(
+    run: RunDirectory, historian: Historian
+) -> None:
+    historian.take("plant", [record(n) for n in range(1, 4)], EPOCH)
+    folder = run.archive
+    assert history_keeper.archive_apart(run.history_url, folder, EPOCH + 2 * DAY_US) == 1
+    assert len(list(folder.glob("*.parquet"))) == 1
+    with pytest.raises(DataError, match="no history yet"):
+        history_keeper.archive_apart(str(run.path / "none.sqlite"), folder, EPOCH)
 
 
 class Listening(Server):
