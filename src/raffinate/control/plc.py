@@ -27,6 +27,10 @@ LONGEST_REACH = 60
 """Most scans that a plan may speak for, an hour; assumed. A heartbeat far ahead would otherwise
 keep the watchdog from ever noticing that the guard is gone."""
 
+SAFE_WALK = 0.009
+"""Most of a lever's span that it walks in a scan towards the safe plan, [-]: nobody asked for this
+move, so it stays below the 1 % that counts as a bump."""
+
 LOST_FLOW = 0.5
 """Share of a lever's lowest setpoint below which its flow counts as lost, [-]; assumed."""
 
@@ -190,8 +194,12 @@ class Plc:
         target, interlocks = self._interlocked(target, lost)
         in_force = {}
         for name, lever in self._by_name.items():
-            moved = lever.moved(state.in_force[name], target[name], self.scan_time)
-            in_force[name] = lever.limited(moved)
+            before = state.in_force[name]
+            moved = lever.limited(lever.moved(before, target[name], self.scan_time))
+            if mode == "safe":
+                reach = SAFE_WALK * (lever.high - lever.low)
+                moved = min(max(moved, before - reach), before + reach)
+            in_force[name] = moved
         state = replace(
             state,
             scan=scan,
