@@ -29,6 +29,10 @@ from raffinate.runtime.records import Record, record_from_json
 PULL = 500
 """Most records asked for at a time."""
 
+SHOWN = 1200.0
+"""Plant time for which a jump of the clock or a gap is told, [s]: it is looked for every second,
+and alarms are taken up with the next scan."""
+
 
 class NodeClient(Protocol):
     """What is needed of an OPC UA client."""
@@ -87,6 +91,7 @@ class PlantPort:
         self._heartbeat = 0
         self.scan = 0
         self.findings: dict[str, Finding] = {}
+        self._shown_until: dict[str, float] = {}
         self.notes: list[Note] = []
 
     def state(self) -> PortState:
@@ -194,11 +199,20 @@ class PlantPort:
         now, jump = self._clock.plant_time(utc)
         if jump:
             text = f"The plant's clock jumped by {jump:+.0f} s; plant time goes on without it"
-            self.findings["link.clock"] = (text, "medium")
-            self.notes.append(Note(time=now, kind="run", text=text, priority="medium"))
-        else:
-            self.findings.pop("link.clock", None)
+            self._find("link.clock", text, now)
+        self._forget(now)
         return now
+
+    def _find(self, tag: str, text: str, now: float) -> None:
+        """Tell of something that happens in a moment, for long enough to be taken up."""
+        self.findings[tag] = (text, "medium")
+        self._shown_until[tag] = now + SHOWN
+        self.notes.append(Note(time=now, kind="run", text=text, priority="medium"))
+
+    def _forget(self, now: float) -> None:
+        for tag in [tag for tag, until in self._shown_until.items() if now > until]:
+            del self._shown_until[tag]
+            self.findings.pop(tag, None)
 
     def _flows(self, found: Mapping[NodeRef, Any]) -> tuple[dict[str, float], dict[str, float]]:
         measured, setpoints = {}, {}
@@ -284,10 +298,7 @@ class PlantPort:
     def _note_gap(self, missing: int, record: Record) -> None:
         if missing > 0:
             text = f"{missing} records of the plant are missing before number {record.sequence}"
-            self.findings["link.gap"] = (text, "medium")
-            self.notes.append(Note(time=record.time, kind="run", text=text, priority="medium"))
-        else:
-            self.findings.pop("link.gap", None)
+            self._find("link.gap", text, record.time)
 
     def _mark(self, stream: StreamNodes, found: Mapping[NodeRef, Any]) -> float | None:
         """Return what tells a stream's result from the one before; None where it has none."""

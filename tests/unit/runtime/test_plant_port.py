@@ -278,3 +278,19 @@ def test_a_restarted_port_goes_on_with_its_heartbeat(stranger, nodemap, plant):
     again.restore(port.state())
     asyncio.run(again.send(Orders(plans=(plan,), heartbeat=22)))
     assert [write[-1][1] for write in stranger.written] == [21, 22, 23, 24, 25, 26]
+
+
+def test_a_clock_jump_is_told_until_the_next_scan_has_taken_it_up(
+    stranger, nodemap, plant, monkeypatch
+):
+    port = port_of(stranger, nodemap, plant)
+    ticking, clock = [0.0], [EPOCH.timestamp() + 3600.0]
+    port._clock = PlantClock(EPOCH_US, monotonic=lambda: ticking[0])
+    # This server tells no time, so that of this machine counts.
+    monkeypatch.setattr(plant_port.time, "time", lambda: clock[0])
+    reported(port)
+    for seconds, jump, told in ((1.0, 3600.0, True), (1.0, 0.0, True), (1300.0, 0.0, False)):
+        ticking[0] += seconds
+        clock[0] += seconds + jump
+        reported(port)
+        assert ("link.clock" in port.findings) is told
