@@ -158,7 +158,7 @@ def solve_constant_beta(
     no amount is ever negative; Newton's method makes the totals right. Implicit time steps of
     growing length lead there from a bank filled with feed.
     """
-    elements, fractions, beta = _read_feed(feed, separation_factor)
+    elements, fractions, beta = read_feed(feed, separation_factor)
     bank = lay_out_bank(
         fractions,
         beta,
@@ -208,12 +208,12 @@ def minimum_extraction_amount(
     separation factors at the split, and S + q = Σ β f / (β - θ) over the extracted elements. For
     two elements this is S = f_A + 1/(β-1), aqueous feed, and S = 1/(β-1), organic feed.
     """
-    elements, fractions, beta = _read_feed(feed, separation_factor)
+    elements, fractions, beta = read_feed(feed, separation_factor)
     goes = _read_split(elements, beta, fractions, extracted)
     present = fractions > 0.0
     low, high = float(beta[present & ~goes].max()), float(beta[present & goes].min())
     arrives_organic = 1.0 if feed_phase == "organic" else 0.0
-    root = _underwood_root(fractions[present], beta[present], low, high, arrives_organic)
+    root = underwood_root(fractions[present], beta[present], low, high, arrives_organic)
     share = fractions[goes & present]
     organic = float(np.sum(beta[goes & present] * share / (beta[goes & present] - root)))
     return MinimumExtraction(
@@ -263,7 +263,7 @@ def check_constant_beta(cascade: ConstantBetaCascade) -> None:
         )
 
 
-def _underwood_root(
+def underwood_root(
     fractions: Floats, beta: Floats, low: float, high: float, wanted: float
 ) -> float:
     """Bisect Σ β f / (β - θ) = wanted, which rises from -∞ to +∞ between the two β."""
@@ -301,7 +301,7 @@ def _refuse(cascade: ConstantBetaCascade, enters: Floats, leaves: Floats, what: 
         )
 
 
-def _read_feed(
+def read_feed(
     feed: Mapping[str, float], separation_factor: Mapping[str, float]
 ) -> tuple[tuple[str, ...], Floats, Floats]:
     """Return elements, mole fractions and separation factors as arrays."""
