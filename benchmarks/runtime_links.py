@@ -75,24 +75,29 @@ class Observer:
             while not self._stop.is_set():
                 await self._once(port)
                 await asyncio.sleep(0.05)
-            await self._once(port)
+            # What has not arrived because the link is still coming back is late, not lost.
+            given_up = time.monotonic() + BACK
+            while not await self._once(port) and time.monotonic() < given_up:
+                await asyncio.sleep(0.05)
         finally:
             await client.close()
 
-    async def _once(self, port: PlantPort) -> None:
+    async def _once(self, port: PlantPort) -> bool:
+        """Take what there is; return whether the plant answered."""
         try:
             report = await port.report()
         except (RaffinateError, OSError, TimeoutError):
             self.lost += 1
-            return
+            return False
         self.samples += [
             (s.instrument, s.place, s.sample_time) for s in (*report.readings, *report.assays)
         ]
+        return True
 
     def close(self) -> None:
         """Take what is left, and stop."""
         self._stop.set()
-        self._thread.join(60.0)
+        self._thread.join(BACK + 30.0)
 
 
 def links(reduced: bool) -> Figure:
