@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from raffinate.chemistry.contact import Contact, equilibrate
+    from raffinate.chemistry.contact import equilibrate
+    from raffinate.chemistry.contact_state import Contact
     from raffinate.chemistry.fit import fit_system
     from raffinate.chemistry.system import ExtractionSystem
     from raffinate.chemistry.system_file import load_system
@@ -60,7 +61,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "chemistry.contact": ("Contact", "equilibrate"),
+    "chemistry.contact": ("equilibrate",),
+    "chemistry.contact_state": ("Contact",),
     "chemistry.fit": ("fit_system",),
     "chemistry.system": ("ExtractionSystem",),
     "chemistry.system_file": ("load_system",),

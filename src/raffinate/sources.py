@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-Evidence = Literal["sourced", "fitted", "computed", "assumed"]
+Evidence = Literal["sourced", "fitted", "computed", "interpolated", "assumed"]
 """sourced: printed in the reference; fitted: estimated here from sourced data;
-computed: follows from sourced numbers; assumed: nobody has measured it for this case."""
+computed: follows from sourced numbers; interpolated: read off between measured neighbours of the
+series; assumed: nobody has measured it for this case."""
+
+EVIDENCE: dict[str, Evidence] = {name: name for name in get_args(Evidence)}
+"""The classes by their names, for doors that read them as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

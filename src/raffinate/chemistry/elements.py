@@ -1,4 +1,4 @@
-"""Molar masses and oxides of the rare earths.
+"""Molar masses and oxides of the rare earths, and the metals that accompany them.
 
 Source: IUPAC standard atomic weights 2021 (abridged), Prohaska et al., Pure Appl. Chem. 94 (2022)
 573; oxide stoichiometry as traded.
@@ -39,9 +39,31 @@ class RareEarth:
     oxygen_ratio: float
 
     @property
+    def charge(self) -> int:
+        """Charge of the ion in acid liquor, [-]."""
+        return 3
+
+    @property
     def oxide_molar_mass(self) -> float:
         """Mass of oxide per mole of metal, [kg/mol]."""
         return self.molar_mass + self.oxygen_ratio * OXYGEN_MOLAR_MASS
+
+
+@dataclass(frozen=True, slots=True)
+class Impurity:
+    """A metal that comes with rare earths.
+
+    Attributes:
+        symbol: Chemical symbol.
+        molar_mass: Of the metal, [kg/mol].
+        charge: Of its ion in acid liquor, [-].
+        ion: That ion.
+    """
+
+    symbol: str
+    molar_mass: float
+    charge: int
+    ion: str
 
 
 _TABLE = (
@@ -68,6 +90,21 @@ RARE_EARTHS: dict[str, RareEarth] = {
     for symbol, number, grams, oxide, ratio in _TABLE
 }
 
+_IMPURITY_TABLE = (
+    ("Mg", 24.305, 2, "Mg+2"),
+    ("Al", 26.982, 3, "Al+3"),
+    ("Ca", 40.078, 2, "Ca+2"),
+    ("Fe", 55.845, 3, "Fe+3"),
+    ("Zn", 65.38, 2, "Zn+2"),
+    ("Th", 232.04, 4, "Th+4"),
+    ("U", 238.03, 2, "UO2+2"),
+)
+
+IMPURITIES: dict[str, Impurity] = {
+    symbol: Impurity(symbol, grams * 1e-3, charge, ion)
+    for symbol, grams, charge, ion in _IMPURITY_TABLE
+}
+
 
 def rare_earth(symbol: str) -> RareEarth:
     """Return the rare earth of this symbol.
@@ -85,9 +122,26 @@ def rare_earth(symbol: str) -> RareEarth:
         ) from None
 
 
+def metal(symbol: str) -> RareEarth | Impurity:
+    """Return the rare earth or the impurity of this symbol.
+
+    Raises:
+        SpecificationError: No metal known here has this symbol.
+    """
+    if symbol in IMPURITIES:
+        return IMPURITIES[symbol]
+    if symbol in RARE_EARTHS:
+        return RARE_EARTHS[symbol]
+    raise SpecificationError(
+        f"{symbol!r} is not a rare earth or impurity known here.",
+        where="elements",
+        mend=nearest_name(symbol, (*RARE_EARTHS, *IMPURITIES)),
+    )
+
+
 def molar_masses(symbols: tuple[str, ...]) -> tuple[float, ...]:
     """Return metal molar masses, [kg/mol], in the order of `symbols`."""
-    return tuple(rare_earth(symbol).molar_mass for symbol in symbols)
+    return tuple(metal(symbol).molar_mass for symbol in symbols)
 
 
 def oxide_molar_masses(symbols: tuple[str, ...]) -> tuple[float, ...]:

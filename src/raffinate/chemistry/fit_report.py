@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from raffinate.chemistry.fit_map import Estimate
 from raffinate.chemistry.fit_priors import SeparationPrior
+from raffinate.chemistry.fit_problem import Problem
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.lab.shake_out import ShakeOutTable
 from raffinate.lab.shake_out_checks import Exclusion, ReadingScore
@@ -72,15 +74,18 @@ class FitResult:
         used: Whether the row took part in the fit, (row,).
         measured: log₁₀ D, (row,), [-].
         predicted: log₁₀ D by `system`, from the feed of each test, (row,), [-].
-        scale: Robust standard deviation of log₁₀ D about the fit, [-].
-        level_deviation: Standard deviation of the common level of log₁₀ K that the disagreement
-            between laboratories leaves, [-]; part of the covariance.
+        predicted_deviation: Of a measurement by a new laboratory about that, (row,), [-].
+        scale: Standard deviation of log₁₀ D between flasks, besides assay errors, [-].
+        level_deviation: Standard deviation of the mean of all log₁₀ K, [-]: what the disagreement
+            between laboratories leaves of their common level; part of the covariance.
         separations: Separation factors of neighbours in order of extraction, and of all priors.
         scores: By laboratory and over all, rows in use only.
         excluded: The tests left out, with reasons.
         readings: How well the acidities of each laboratory close under either reading.
         unfiltered_constant: log₁₀ K had nothing been left out, (element,), [-].
         unfiltered_scores: By laboratory and over all, for that fit.
+        problem: The table and its priors as the search saw them.
+        estimate: All that was estimated, offsets of the laboratories included.
     """
 
     system: ExtractionSystem
@@ -88,6 +93,7 @@ class FitResult:
     used: NDArray[np.bool_]
     measured: NDArray[np.float64]
     predicted: NDArray[np.float64]
+    predicted_deviation: NDArray[np.float64]
     scale: float
     level_deviation: float
     separations: tuple[SeparationReport, ...]
@@ -96,6 +102,8 @@ class FitResult:
     readings: tuple[ReadingScore, ...]
     unfiltered_constant: NDArray[np.float64]
     unfiltered_scores: tuple[LaboratoryScore, ...]
+    problem: Problem
+    estimate: Estimate
 
     @property
     def covariance(self) -> NDArray[np.float64]:
@@ -106,6 +114,17 @@ class FitResult:
     def residual(self) -> NDArray[np.float64]:
         """Predicted less measured log₁₀ D, (row,), [-]."""
         return self.predicted - self.measured
+
+    @property
+    def laboratory_offsets(self) -> dict[str, float]:
+        """Offset of log₁₀ D of each laboratory that took part, all elements alike, [-]."""
+        problem = self.problem
+        offsets = self.estimate.unknowns[problem.shared :]
+        return {
+            name: float(offsets[place])
+            for place, name in enumerate(problem.laboratories)
+            if problem.keep[problem.own == place].any()
+        }
 
     @property
     def rows_used(self) -> int:
@@ -134,6 +153,7 @@ class FitResult:
                 "log10_measured": self.measured,
                 "log10_predicted": self.predicted,
                 "log10_residual": self.residual,
+                "log10_deviation": self.predicted_deviation,
             }
         )
 
@@ -145,6 +165,9 @@ class FitResult:
             "rows_used": self.rows_used,
             "scale": self.scale,
             "level_deviation": self.level_deviation,
+            "scales": self._scales_dict(),
+            "laboratory_offsets": self.laboratory_offsets,
+            "loading": self._loading_dict(),
             "elements": {
                 symbol: {
                     "log10_extraction_constant": float(constant),
@@ -163,8 +186,11 @@ class FitResult:
             "separation_factors": {
                 f"{report.first}/{report.second}": {
                     "data": report.data,
+                    "data_log10_deviation": report.data_deviation,
                     "prior": report.prior.separation_factor if report.prior else None,
+                    "prior_log10_deviation": report.prior.log10_deviation if report.prior else None,
                     "posterior": report.posterior,
+                    "posterior_log10_deviation": report.posterior_deviation,
                 }
                 for report in self.separations
             },
@@ -185,6 +211,32 @@ class FitResult:
                 for score in self.readings
             ],
             "sources": [str(source) for source in system.sources],
+        }
+
+    def _scales_dict(self) -> dict[str, Any]:
+        scales = self.estimate.scales
+        return {
+            "flask": scales.flask,
+            "series": scales.series,
+            "laboratory": scales.laboratory,
+            "assay_factor": dict(zip(self.problem.laboratories, scales.assay, strict=True)),
+        }
+
+    def _loading_dict(self) -> dict[str, dict[str, float]] | None:
+        prior = self.problem.loading
+        if prior is None:
+            return None
+        start = len(self.problem.elements)
+        deviations = np.sqrt(np.diag(self.estimate.covariance))
+        return {
+            name: {
+                "prior_deviation": deviation,
+                "posterior": float(self.estimate.unknowns[start + place]),
+                "posterior_deviation": float(deviations[start + place]),
+            }
+            for place, (name, deviation) in enumerate(
+                (("level", prior.level_deviation), ("spread", prior.spread_deviation))
+            )
         }
 
 

@@ -2,80 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from numpy.typing import NDArray
+from pydantic import ValidationError
 
-from raffinate.chemistry.elements import rare_earth
-from raffinate.chemistry.system import ExtractionSystem, SaponifyingCation
+from raffinate.chemistry.elements import metal
+from raffinate.chemistry.system import NOT_SAPONIFIED, ExtractionSystem
+from raffinate.chemistry.system_file_model import FORMAT, Sources, SystemFile
+from raffinate.chemistry.system_file_writer import write_system
 from raffinate.errors import DataError, SpecificationError, nearest_name
-from raffinate.sources import Evidence, Source
+from raffinate.sources import Source
 from raffinate.yaml_files import first_complaint, read_yaml
 
-FORMAT = "raffinate-system/1"
-"""First key of every system file."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _SourceFile(_Strict):
-    title: str
-    reference: str = ""
-    evidence: Evidence
-    licence: str = ""
-    note: str = ""
-
-
-class _ConstantFile(_Strict):
-    log10_extraction_constant: FiniteFloat
-    source: str
-
-
-class _SaponificationFile(_Strict):
-    cation: SaponifyingCation
-    log10_constant: FiniteFloat
-    source: str
-
-
-class _SystemFile(_Strict):
-    format: Literal["raffinate-system/1"]
-    name: str
-    title: str
-    extractant: str
-    elements: Annotated[dict[str, _ConstantFile], Field(min_length=1)]
-    log10_covariance: list[list[FiniteFloat]] | None = None
-    saponification: _SaponificationFile
-    sources: dict[str, _SourceFile]
-    basis: list[str] = []
-    validity: list[str] = []
-
-
-class _Row(list[float]):
-    """One row of a matrix, written on one line."""
-
-
-class _RowDumper(yaml.SafeDumper):
-    """Writes a matrix row by row."""
-
-
-def _represent_row(dumper: _RowDumper, row: _Row) -> yaml.Node:
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", row, flow_style=True)
-
-
-_RowDumper.add_representer(_Row, _represent_row)
-
-
-class _Place(NamedTuple):
-    """A key of the file that names a source, and the name it gives."""
-
-    path: str
-    key: str
+__all__ = ["FORMAT", "load_system", "parse_system", "shipped_systems", "write_system"]
 
 
 def load_system(name_or_path: str | Path) -> ExtractionSystem:
@@ -128,88 +72,97 @@ def parse_system(content: str | bytes, *, where: str = "system") -> ExtractionSy
     """
     document = read_yaml(content, where, FORMAT)
     try:
-        read = _SystemFile.model_validate(document)
+        read = SystemFile.model_validate(document)
     except ValidationError as error:
-        raise first_complaint(error, where, _SystemFile) from error
+        raise first_complaint(error, where, SystemFile) from error
     for symbol in read.elements:
         try:
-            rare_earth(symbol)
+            metal(symbol)
         except SpecificationError as error:
             raise DataError(error.what, where=f"{where}: elements", mend=error.mend) from error
     _check_sources(read, where)
+    covariance = _covariance(read, where)
     sources = {key: Source(**entry.model_dump()) for key, entry in read.sources.items()}
-    count = len(read.elements)
-    covariance = read.log10_covariance or [[0.0] * count for _ in range(count)]
-    if [len(row) for row in covariance] != [count] * count:
-        raise DataError(
-            f"{len(covariance)} rows of {sorted({len(row) for row in covariance})} numbers.",
-            where=f"{where}: log10_covariance",
-            allowed=f"{count} rows of {count} numbers, in the order of elements",
-        )
     try:
-        return ExtractionSystem(
-            name=read.name,
-            title=read.title,
-            extractant=read.extractant,
-            elements=tuple(read.elements),
-            log10_extraction_constant=np.array(
-                [entry.log10_extraction_constant for entry in read.elements.values()]
-            ),
-            log10_covariance=np.array(covariance),
-            constant_sources=tuple(sources[entry.source] for entry in read.elements.values()),
-            saponifying_cation=read.saponification.cation,
-            log10_saponification_constant=read.saponification.log10_constant,
-            saponification_source=sources[read.saponification.source],
-            basis=tuple(sources[key] for key in read.basis),
-            validity=tuple(read.validity),
-        )
+        return _build(read, covariance, sources)
     except SpecificationError as error:
         raise DataError(error.what, where=where, allowed=error.allowed, mend=error.mend) from error
 
 
-def write_system(system: ExtractionSystem) -> str:
-    """Return the system as YAML text that `parse_system` reads back exactly."""
-    keys = {source: f"S{number}" for number, source in enumerate(system.sources, start=1)}
-    elements = {
-        symbol: {"log10_extraction_constant": float(constant), "source": keys[source]}
-        for symbol, constant, source in zip(
-            system.elements,
-            system.log10_extraction_constant,
-            system.constant_sources,
-            strict=True,
-        )
-    }
-    document = {
-        "format": FORMAT,
-        "name": system.name,
-        "title": system.title,
-        "extractant": system.extractant,
-        "elements": elements,
-        "log10_covariance": [_Row(row) for row in system.log10_covariance.tolist()],
-        "saponification": {
-            "cation": system.saponifying_cation,
-            "log10_constant": float(system.log10_saponification_constant),
-            "source": keys[system.saponification_source],
-        },
-        "sources": {key: _source_entry(source) for source, key in keys.items()},
-        "basis": [keys[source] for source in system.basis],
-        "validity": list(system.validity),
-    }
-    return yaml.dump(document, Dumper=_RowDumper, sort_keys=False, allow_unicode=True, width=100)
+def _build(read: SystemFile, covariance: NDArray[np.float64], sources: Sources) -> ExtractionSystem:
+    entries = list(read.elements.values())
+    charge = _given({symbol: entry.charge for symbol, entry in read.elements.items()})
+    bound = [entry.extractant_number for entry in entries]
+    number = [own if own is not None else usual for own, usual in zip(bound, charge, strict=True)]
+    saponification = read.saponification
+    loading_limit, saponification_limit = read.loading_limit, read.saponification_limit
+    return ExtractionSystem(
+        name=read.name,
+        title=read.title,
+        extractant=read.extractant,
+        elements=tuple(read.elements),
+        log10_extraction_constant=np.array([entry.log10_extraction_constant for entry in entries]),
+        log10_covariance=covariance,
+        constant_sources=tuple(sources[entry.source] for entry in entries),
+        log10_saponification_constant=(
+            saponification.log10_constant if saponification else -math.inf
+        ),
+        saponification_source=sources[saponification.source] if saponification else NOT_SAPONIFIED,
+        basis=tuple(sources[key] for key in read.basis),
+        validity=tuple(read.validity),
+        mechanism=read.mechanism,
+        medium=read.medium,
+        extractant_form=read.extractant_form,
+        charge=np.array(charge),
+        extractant_number=np.array(number),
+        exchange_cations=read.exchanged(sources),
+        complexes=tuple(
+            entry.species(name, "aqueous", sources) for name, entry in read.complexes.items()
+        ),
+        organic_species=tuple(
+            entry.species(name, "organic", sources) for name, entry in read.organic_species.items()
+        ),
+        activity=read.activity,
+        loading=read.loading.loading(sources) if read.loading else None,
+        apparent=tuple(entry.apparent(name, sources) for name, entry in read.apparent.items()),
+        temperature=read.temperature,
+        temperature_slopes=tuple(
+            entry.temperature(name, sources) for name, entry in read.temperature_slopes.items()
+        ),
+        loading_limit=loading_limit.share if loading_limit else None,
+        loading_limit_source=sources[loading_limit.source] if loading_limit else None,
+        saponification_limit=saponification_limit.share if saponification_limit else None,
+        saponification_limit_source=(
+            sources[saponification_limit.source] if saponification_limit else None
+        ),
+        missing=tuple(read.missing.items()),
+    )
 
 
-def _source_entry(source: Source) -> dict[str, str]:
-    entry = {"title": source.title, "reference": source.reference, "evidence": source.evidence}
-    entry |= {"licence": source.licence, "note": source.note}
-    return {key: text for key, text in entry.items() if text or key == "title"}
-
-
-def _check_sources(read: _SystemFile, where: str) -> None:
-    places = [
-        _Place(f"elements.{symbol}.source", entry.source) for symbol, entry in read.elements.items()
+def _given(charges: Mapping[str, float | None]) -> list[float]:
+    """Return the charge of each ion, the usual one where the file states none."""
+    return [
+        float(metal(symbol).charge) if charge is None else charge
+        for symbol, charge in charges.items()
     ]
-    places.append(_Place("saponification.source", read.saponification.source))
-    places += [_Place(f"basis.{number}", key) for number, key in enumerate(read.basis)]
+
+
+def _covariance(read: SystemFile, where: str) -> NDArray[np.float64]:
+    count = len(read.elements)
+    if read.log10_covariance is None:
+        return np.zeros((count, count))
+    if [len(row) for row in read.log10_covariance] != [count] * count:
+        raise DataError(
+            f"{len(read.log10_covariance)} rows of "
+            f"{sorted({len(row) for row in read.log10_covariance})} numbers.",
+            where=f"{where}: log10_covariance",
+            allowed=f"{count} rows of {count} numbers, in the order of elements",
+        )
+    return np.array(read.log10_covariance)
+
+
+def _check_sources(read: SystemFile, where: str) -> None:
+    places = read.places()
     for place in places:
         if place.key not in read.sources:
             raise DataError(

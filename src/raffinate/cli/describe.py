@@ -1,4 +1,4 @@
-"""`raffinate check` and `raffinate systems`: what files hold, without solving anything."""
+"""`raffinate check`: what a plant file holds, without solving anything."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raffinate.cli.common import console, failing_politely, print_warnings, table, to_json
+from raffinate.cli.systems import print_sources, source_as_dict
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from raffinate.chemistry.system import ExtractionSystem
     from raffinate.plant.model import Plant
-    from raffinate.sources import Source
 
 MIXER_MINUTES = (3.0, 6.0)
 """Usual residence in a mixer, [min]; industrial practice with P507, assumed."""
@@ -23,9 +22,8 @@ SETTLER_MINUTES = (10.0, 20.0)
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands `check` and `systems` to `app`."""
+    """Add the command `check` to `app`."""
     app.command(name="check")(check)
-    app.command(name="systems")(systems)
 
 
 def check(
@@ -108,17 +106,8 @@ def _plant_as_dict(plant: Plant, rows: list[dict[str, Any]]) -> dict[str, Any]:
             for name, product in plant.products.items()
         },
         "monitored_stages": [stage + 1 for stage in plant.analyzer.monitored_stages],
-        "sources": [_source_as_dict(source) for source in plant.sources],
+        "sources": [source_as_dict(source) for source in plant.sources],
         "warnings": _unusual(rows),
-    }
-
-
-def _source_as_dict(source: Source) -> dict[str, str]:
-    return {
-        "title": source.title,
-        "reference": source.reference,
-        "evidence": source.evidence,
-        "note": source.note,
     }
 
 
@@ -157,99 +146,4 @@ def _print_plant(terminal: Console, plant: Plant, rows: list[dict[str, Any]]) ->
     terminal.print(made)
     monitored = ", ".join(str(stage + 1) for stage in plant.analyzer.monitored_stages)
     terminal.print(f"Analyzer at stages {monitored}\n")
-    _print_sources(terminal, plant.sources)
-
-
-def _print_sources(terminal: Console, sources: tuple[Source, ...]) -> None:
-    made = table("Sources", "evidence", "what", "reference", left=3)
-    for source in sources:
-        made.add_row(source.evidence, source.title, source.reference or "–")
-    terminal.print(made)
-
-
-def systems(
-    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
-) -> None:
-    """List the extraction systems and plants that ship with the package, with their evidence."""
-    with failing_politely(as_json=as_json):
-        from raffinate.chemistry.system_file import load_system, shipped_systems
-        from raffinate.plant.plant_file import load_plant, shipped_plants
-
-        found = [load_system(name) for name in shipped_systems()]
-        plants = [load_plant(name) for name in shipped_plants()]
-        if as_json:
-            typer.echo(
-                to_json(
-                    {
-                        "systems": {system.name: _system_as_dict(system) for system in found},
-                        "plants": {plant.name: plant.title for plant in plants},
-                    }
-                )
-            )
-            return
-        terminal = console()
-        for system in found:
-            _print_system(terminal, system)
-        made = table("Plants", "plant", "title", "system", "stages", left=3)
-        for plant in plants:
-            circuit = plant.circuit
-            made.add_row(plant.name, plant.title, circuit.system.name, str(circuit.stages))
-        terminal.print(made)
-
-
-def _system_as_dict(system: ExtractionSystem) -> dict[str, Any]:
-    return {
-        "title": system.title,
-        "extractant": system.extractant,
-        "elements": {
-            symbol: {
-                "log10_extraction_constant": float(constant),
-                "log10_deviation": float(deviation),
-                "evidence": evidence,
-            }
-            for symbol, constant, deviation, evidence in zip(
-                system.elements,
-                system.log10_extraction_constant,
-                system.log10_standard_deviation,
-                system.evidence,
-                strict=True,
-            )
-        },
-        "saponification": {
-            "cation": system.saponifying_cation,
-            "log10_constant": system.log10_saponification_constant,
-            "evidence": system.saponification_source.evidence,
-        },
-        "sources": [_source_as_dict(source) for source in system.sources],
-        "validity": list(system.validity),
-    }
-
-
-def _print_system(terminal: Console, system: ExtractionSystem) -> None:
-    terminal.print(f"[bold]{system.name}[/bold]  {system.title}\n")
-    made = table(
-        f"Constants of RE³⁺ + 3(HA)₂ ⇌ RE(HA₂)₃ + 3H⁺, {system.extractant}",
-        "element", "evidence", "log₁₀ K", "±", "β to the one before",
-        left=2,
-    )  # fmt: skip
-    before = ""
-    for place, symbol in enumerate(system.elements):
-        factor = f"{system.separation_factor(symbol, before):.2f}" if before else "–"
-        made.add_row(
-            symbol,
-            system.evidence[place],
-            f"{system.log10_extraction_constant[place]:.3f}",
-            f"{system.log10_standard_deviation[place]:.3f}",
-            factor,
-        )
-        before = symbol
-    made.add_section()
-    constant = f"{system.log10_saponification_constant:.3f}"
-    made.add_row(
-        system.saponifying_cation, system.saponification_source.evidence, constant, "–", "–"
-    )
-    terminal.print(made)
-    for sentence in system.validity:
-        terminal.print(f"· {sentence}")
-    terminal.print()
-    _print_sources(terminal, system.sources)
+    print_sources(terminal, plant.sources)

@@ -15,13 +15,20 @@ from raffinate.cli.common import (
     table,
     to_json,
 )
-from raffinate.errors import SpecificationError
+from raffinate.errors import SpecificationError, nearest_name
 from raffinate.units import PER_LITRE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
-    from raffinate.chemistry.contact import Contact
+    from raffinate.chemistry.contact_state import Contact
+    from raffinate.chemistry.nonideality import ActivityKind
+
+
+NEAR_SATURATION = -1.0
+"""Saturation index above which a solid is listed, [-]."""
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +43,8 @@ def equilibrate(
         typer.Option(
             "--aqueous",
             "-a",
-            help="Liquor, mol/L: elements, proton or chloride, ammonium; Nd=0.4,proton=0.01.",
+            help="Liquor, mol/L: elements, proton or anion, further ions such as ammonium, sodium, "
+            "sulfate; Nd=0.4,proton=0.01.",
         ),
     ],
     organic: Annotated[
@@ -45,12 +53,32 @@ def equilibrate(
             "--organic",
             "-o",
             help="Organic, mol/L: extractant=1.5 (total HA), elements, "
-            "and saponification_degree=0.36 (a fraction) or ammonium.",
+            "and saponification_degree=0.36 (a fraction) or cations such as ammonium.",
         ),
     ],
     oa_ratio: Annotated[
         float, typer.Option("--oa-ratio", "-r", help="Volume of organic per volume of aqueous.")
     ] = 1.0,
+    activity: Annotated[
+        str | None,
+        typer.Option(
+            "--activity",
+            help="Activity model: ideal, davies, bdot or pitzer; the system's if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    cation: Annotated[
+        str | None,
+        typer.Option(
+            "--cation",
+            help="What the organic is saponified with: ammonium, sodium, calcium or magnesium; "
+            "the system's first if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    species: Annotated[
+        bool, typer.Option("--species", help="Also list every species of both phases.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print both phases as JSON, mol/m³.")
     ] = False,
@@ -58,7 +86,10 @@ def equilibrate(
         bool, typer.Option("--csv", help="Print the elements as CSV, mol/m³.")
     ] = False,
 ) -> None:
-    """Shake a liquor with an organic: both phases, pH and free extractant at equilibrium."""
+    """Shake a liquor with an organic: both phases, pH and free extractant at equilibrium.
+
+    What is left out of the liquor, proton or the anion of the system, follows from the charges.
+    """
     with failing_politely(as_json=as_json):
         check_formats(as_json, as_csv)
         from raffinate.chemistry.contact import equilibrate as shake
@@ -69,13 +100,15 @@ def equilibrate(
             parse_amounts(aqueous, "--aqueous"),
             parse_amounts(organic, "--organic"),
             oa_ratio,
+            checked_activity(activity),
+            cation=cation,
         )
         if as_json:
             typer.echo(to_json(found.to_dict()))
         elif as_csv:
             typer.echo(found.to_dataframe().to_csv(index=False), nl=False)
         else:
-            _print_tables(console(), found)
+            _print_tables(console(), found, species)
         print_warnings(found.warnings)
 
 
@@ -104,7 +137,28 @@ def parse_amounts(text: str, where: str) -> dict[str, float]:
     return found
 
 
-def _print_tables(terminal: Console, found: Contact) -> None:
+def checked_activity(name: str | None) -> ActivityKind | None:
+    """Return the activity model of this name; None stands for that of the system.
+
+    Raises:
+        SpecificationError: There is none of this name.
+    """
+    from raffinate.chemistry.nonideality import ACTIVITY_KINDS
+
+    for kind in ACTIVITY_KINDS:
+        if name == kind:
+            return kind
+    if name is None:
+        return None
+    raise SpecificationError(
+        f"there is no activity model {name!r}.",
+        where="--activity",
+        allowed=", ".join(ACTIVITY_KINDS),
+        mend=nearest_name(name, ACTIVITY_KINDS),
+    )
+
+
+def _print_tables(terminal: Console, found: Contact, species: bool) -> None:
     made = table(
         f"At equilibrium, O/A {found.oa_ratio:g}",
         "", "aqueous, mol/L", "organic, mol/L", "D", "extracted, %",
@@ -120,12 +174,38 @@ def _print_tables(terminal: Console, found: Contact) -> None:
             f"{100.0 * shares[symbol]:.3f}",
         )
     made.add_section()
-    for name in ("ammonium", "proton", "chloride"):
-        carried = amount(found.organic[name] / PER_LITRE) if name in found.organic else ""
-        made.add_row(name, amount(found.aqueous[name] / PER_LITRE), carried, "", "")
-    free = found.free_extractant / PER_LITRE
-    made.add_row("free (HA)₂", "", amount(free), "", "")
+    for name in dict.fromkeys((*found.aqueous, *found.organic)):
+        if name not in (*found.elements, "extractant"):
+            made.add_row(name, *(_held(phase, name) for phase in (found.aqueous, found.organic)))
+    made.add_row("extractant, total", "", _held(found.organic, "extractant"))
+    made.add_row("extractant, free", "", amount(found.free_extractant / PER_LITRE))
     terminal.print(made)
     terminal.print(
-        f"pH {found.pH:.3f}; {found.loading:.1%} of the extractant is bound to rare earths."
+        f"pH {found.pH:.3f}; free H⁺ {amount(found.free_proton / PER_LITRE)}, ionic strength "
+        f"{amount(found.ionic_strength / PER_LITRE)} mol/L; activities {found.activity}."
     )
+    terminal.print(f"{found.loading:.1%} of the extractant is bound to metals.")
+    if species:
+        _print_species(terminal, found)
+    _print_saturation(terminal, found)
+
+
+def _held(phase: Mapping[str, float], name: str) -> str:
+    return amount(phase[name] / PER_LITRE) if name in phase else ""
+
+
+def _print_species(terminal: Console, found: Contact) -> None:
+    made = table("Species", "", "mol/L of its phase")
+    for name, value in found.species.items():
+        if value > 0.0:
+            made.add_row(name, amount(value / PER_LITRE))
+    terminal.print(made)
+
+
+def _print_saturation(terminal: Console, found: Contact) -> None:
+    near = {name: index for name, index in found.saturation.items() if index > NEAR_SATURATION}
+    if near:
+        made = table("Solids near saturation", "", "index, log₁₀")
+        for name, index in sorted(near.items(), key=lambda entry: -entry[1]):
+            made.add_row(name, f"{index:+.2f}")
+        terminal.print(made)

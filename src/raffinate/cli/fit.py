@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from raffinate.chemistry.fit_assess import Assessment
     from raffinate.chemistry.fit_report import FitResult, LaboratoryScore
+
+
+_ENDINGS = (".yaml", ".yml", ".html", ".png", ".svg")
 
 
 class Acidity(StrEnum):
@@ -23,6 +27,13 @@ class Acidity(StrEnum):
 
     FEED = "feed"
     EQUILIBRIUM = "equilibrium"
+
+
+class Activity(StrEnum):
+    """Model of the activities in the liquor."""
+
+    IDEAL = "ideal"
+    PITZER = "pitzer"
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +44,13 @@ def register(app: typer.Typer) -> None:
 def fit(
     data: Annotated[str, typer.Argument(help="CSV file of shake-out tests, or a shipped name.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the system here, as .yaml.")
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the report (.html), the system (.yaml) or the parity picture (.png, .svg) "
+            "here; may be given several times.",
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the parity picture here, as .png or .svg.")
@@ -48,6 +65,12 @@ def fit(
     priors: Annotated[
         bool, typer.Option("--priors/--no-priors", help="Use known separation factors.")
     ] = True,
+    activity: Annotated[
+        Activity, typer.Option(help="Model of the liquor on whose scale the constants stand.")
+    ] = Activity.IDEAL,
+    loading: Annotated[
+        bool, typer.Option("--loading", help="Fit how the organic departs from the ideal.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print every row as CSV.")] = False,
 ) -> None:
@@ -60,50 +83,74 @@ def fit(
             raise SpecificationError(
                 "--json and --csv exclude each other.", mend="Ask for one of them."
             )
-        name = _system_name(data, output)
+        outputs = output or []
+        name = _system_name(data, outputs)
         table = load_shake_outs(data, acidity=acidity.value if acidity else None)
         chosen = [symbol.strip() for symbol in elements.split(",")] if elements else None
-        result = fit_system(table, elements=chosen, priors=None if priors else (), name=name)
-        _write(result, output, plot)
-        _print(result, as_json=as_json, as_csv=as_csv)
-
-
-def _system_name(data: str, output: Path | None) -> str:
-    if output is None:
-        return Path(data).stem
-    if output.suffix.lower() not in (".yaml", ".yml"):
-        raise SpecificationError(
-            f"{output.suffix or 'no ending'!r} is no ending of a system file.",
-            where=f"--output {output}",
-            allowed=".yaml",
-            mend="Pictures are written by --plot; for tables redirect --csv or --json.",
+        result = fit_system(
+            table,
+            elements=chosen,
+            priors=None if priors else (),
+            name=name,
+            activity=activity.value,
+            loading=loading,
         )
-    return output.stem
+        assessment = None
+        if as_json or any(path.suffix.lower() == ".html" for path in outputs):
+            from raffinate.chemistry.fit_assess import assess
+
+            assessment = assess(result)
+        _write(result, assessment, [*outputs, *([plot] if plot else [])])
+        _print(result, assessment, as_json=as_json, as_csv=as_csv)
 
 
-def _write(result: FitResult, output: Path | None, plot: Path | None) -> None:
+def _system_name(data: str, outputs: list[Path]) -> str:
+    for path in outputs:
+        if path.suffix.lower() not in _ENDINGS:
+            raise SpecificationError(
+                f"{path.suffix or 'no ending'!r} is no ending known here.",
+                where=f"--output {path}",
+                allowed=", ".join(_ENDINGS),
+                mend="For tables redirect --csv or --json.",
+            )
+    systems = [path for path in outputs if path.suffix.lower() in _ENDINGS[:2]]
+    return (systems or [Path(data)])[0].stem
+
+
+def _write(result: FitResult, assessment: Assessment | None, paths: list[Path]) -> None:
+    for path in paths:
+        if path.suffix.lower() == ".html":
+            from raffinate.plots.fit_html import save_fit_report
+
+            save_fit_report(result, path, assessment)
+        elif path.suffix.lower() in _ENDINGS[:2]:
+            _write_system(result, path)
+        else:
+            from raffinate.plots.parity import save_parity
+
+            save_parity(result, path)
+        typer.echo(f"wrote {path}", err=True)
+
+
+def _write_system(result: FitResult, path: Path) -> None:
     from raffinate.chemistry.system_file import write_system
 
-    if plot is not None:
-        from raffinate.plots.parity import save_parity
-
-        save_parity(result, plot)
-        typer.echo(f"wrote {plot}", err=True)
-    if output is not None:
-        try:
-            output.write_text(write_system(result.system), encoding="utf-8")
-        except OSError as error:
-            raise SpecificationError(
-                f"cannot be written ({error.strerror}).", where=f"--output {output}"
-            ) from error
-        typer.echo(f"wrote {output}", err=True)
+    try:
+        path.write_text(write_system(result.system), encoding="utf-8")
+    except OSError as error:
+        raise SpecificationError(
+            f"cannot be written ({error.strerror}).", where=f"--output {path}"
+        ) from error
 
 
-def _print(result: FitResult, *, as_json: bool, as_csv: bool) -> None:
+def _print(
+    result: FitResult, assessment: Assessment | None, *, as_json: bool, as_csv: bool
+) -> None:
     if as_json:
         import json
 
-        typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+        report = result.to_dict() | (assessment.to_dict() if assessment else {})
+        typer.echo(json.dumps(report, ensure_ascii=False, indent=2))
     elif as_csv:
         typer.echo(result.to_dataframe().to_csv(index=False), nl=False)
     else:
@@ -127,11 +174,18 @@ def _print_tables(console: Console, result: FitResult) -> None:
         constants.add_row(symbol, f"{constant:.3f}", f"{deviation:.3f}", rows, f"{unfiltered:.3f}")
     console.print(constants)
     console.print(f"of each ±, {result.level_deviation:.3f} is common: laboratories disagree")
-    factors = _table("Separation factors", "pair", "data alone", "prior", "together")
+    heads = ("data alone", "±", "prior", "±", "together", "±")
+    factors = _table("Separation factors, ± of log₁₀ β", "pair", *heads)
     for pair in result.separations:
-        prior = f"{pair.prior.separation_factor:.2f}" if pair.prior else "–"
+        known = pair.prior
         factors.add_row(
-            f"{pair.first}/{pair.second}", f"{pair.data:.2f}", prior, f"{pair.posterior:.2f}"
+            f"{pair.first}/{pair.second}",
+            f"{pair.data:.2f}",
+            f"{pair.data_deviation:.3f}",
+            f"{known.separation_factor:.2f}" if known else "–",
+            f"{known.log10_deviation:.3f}" if known else "–",
+            f"{pair.posterior:.2f}",
+            f"{pair.posterior_deviation:.3f}",
         )
     console.print(factors)
     console.print(_score_table("Errors of log₁₀ D", result.scores))

@@ -10,14 +10,18 @@ from raffinate.cli import (
     alarms,
     audit,
     describe,
+    design,
     equilibrate,
     export,
     fit,
     history,
+    isotherm,
     run,
     simulate,
     solve,
+    speciate,
     status,
+    systems,
     users,
 )
 
@@ -50,7 +54,7 @@ def _raffinate(
 
 
 GROUPS = (
-    *(describe, fit, equilibrate, solve, simulate),
+    *(describe, systems, fit, equilibrate, isotherm, speciate, solve, simulate, design),
     *(run, status, history, alarms, audit, users, export),
 )
 

@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.errors import DataError, nearest_name
+from raffinate.lab.shake_out_assays import (
+    ASSUMED_ASSAY_DEVIATION as ASSUMED_ASSAY_DEVIATION,
+)
+from raffinate.lab.shake_out_convert import Flask, convert_flask
+from raffinate.lab.shake_out_elements import ELEMENTS
+from raffinate.lab.shake_out_excel import EXCEL_SIGNATURE, read_excel
+from raffinate.lab.shake_out_facts import TableFacts, gather, ratio_rounding
+from raffinate.lab.shake_out_flasks import read_flasks, understand
+from raffinate.lab.shake_out_grid import Grid, read_csv
+from raffinate.lab.shake_out_layout import (
+    Layout,
+    check_choice,
+    layout_of_remarks,
+    load_layout,
+)
+from raffinate.lab.shake_out_phases import spread_phases
 from raffinate.sources import Source
-from raffinate.units import PER_LITRE
 
 AcidityReading = Literal["feed", "equilibrium"]
 """Which liquor the acidity of a test belongs to: the one put in, or the one found at the end."""
+
+Assayed = Literal["aqueous", "organic", "both"]
+"""Which phase was assayed after shaking."""
+
+Mechanism = Literal["exchange", "solvation"]
+"""How an extractant takes a metal: for its protons, or together with the anions."""
+
+ExtractantForm = Literal["dimer", "monomer"]
+"""In which form an extractant exists freely in its diluent."""
+
+OLD_EXCEL_SIGNATURE = b"\xd0\xcf\x11\xe0"
+"""First bytes of an .xls file, and of an .xlsx with a password."""
+
+_TEST_VALUES = {
+    "oa_ratio": 1.0,
+    "saponification_degree": 0.0,
+    "temperature": math.nan,
+    "acidity_after": math.nan,
+    "replicates": 1.0,
+}
+_ROW_VALUES = {"assay_deviation": ASSUMED_ASSAY_DEVIATION, "ratio_rounding": 0.0}
 
 REQUIRED_COLUMNS = (
     "test_id",
@@ -33,20 +68,20 @@ REQUIRED_COLUMNS = (
     "C_org_eq_mol_L_by_difference_OA1",
     "D_reported",
 )
-"""Columns a shake-out table must have."""
+"""Columns of the long form in which the package ships its own table, in mol/L at O/A 1."""
 
-OPTIONAL_COLUMNS = ("co_elements", "D_from_difference_OA1", "D_consistency_ratio")
-"""Columns a table may have; the last two can be recomputed and are not read."""
 
-_NUMBERS = tuple(name for name in REQUIRED_COLUMNS if name.endswith(("_mol_L", "_OA1", "reported")))
-_HEADER_KEYS = ("title", "reference", "licence", "note", "acidity")
+def _left_out() -> NDArray[np.float64]:
+    """Return the mark of a field that was left out; `__post_init__` knows the right length."""
+    return np.empty(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ShakeOutTable:
-    """Batch tests of one extractant against one kind of liquor, phases shaken at equal volumes.
+    """Batch tests of one extractant against one kind of liquor.
 
-    A test is one flask; a row is one element measured in it.
+    A test is one flask; a row is one element measured in it. Fields left out take the value that
+    a table which does not mention them implies.
 
     Attributes:
         name: File or shipped name the table was read from.
@@ -64,7 +99,26 @@ class ShakeOutTable:
         aqueous_feed: Concentration before shaking, (row,), [mol/m³].
         aqueous: Aqueous concentration after shaking, (row,), [mol/m³].
         organic: Organic concentration after shaking, (row,), [mol/m³].
-        distribution_ratio: D as reported, (row,), [-].
+        distribution_ratio: D as reported, or found from the phases, (row,), [-].
+        oa_ratio: Volume of organic over volume of aqueous, (test,), [-]; 1 if left out.
+        saponification_degree: Part of the extractant, counted as HA, that carried the cation
+            before shaking, (test,), [-]; 0 if left out.
+        saponifying_cation: Component name of that cation, (test,); empty where nothing was
+            saponified.
+        background: Ions of salts added to the liquor, by component name, each (test,), [mol/m³];
+            those of the acid and of the metal salts are not among them.
+        temperature: (test,), [K]; NaN where not stated.
+        acidity_after: H⁺ found after shaking where the table gives it besides that of the feed,
+            (test,), [mol/m³]; NaN where it does not.
+        replicates: Number of flasks pooled into each test, (test,); 1 if left out.
+        assayed: Which phases were assayed after shaking, (row,); the other is by difference.
+        assay_deviation: Relative standard deviation of one assay, (row,), [-]: root mean square
+            over the assays that D rests on. `ASSUMED_ASSAY_DEVIATION` if left out.
+        ratio_rounding: Relative standard deviation of D from the digits it is printed with,
+            (row,), [-]; 0 if left out.
+        mechanism: Whether the extractant exchanges protons for the metal or only solvates it.
+        extractant_form: In which form the extractant exists freely.
+        assumptions: What the reader had to take for granted, in words.
     """
 
     name: str
@@ -83,6 +137,30 @@ class ShakeOutTable:
     aqueous: NDArray[np.float64]
     organic: NDArray[np.float64]
     distribution_ratio: NDArray[np.float64]
+    oa_ratio: NDArray[np.float64] = field(default_factory=_left_out)
+    saponification_degree: NDArray[np.float64] = field(default_factory=_left_out)
+    saponifying_cation: tuple[str, ...] = ()
+    background: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    temperature: NDArray[np.float64] = field(default_factory=_left_out)
+    acidity_after: NDArray[np.float64] = field(default_factory=_left_out)
+    replicates: NDArray[np.float64] = field(default_factory=_left_out)
+    assayed: tuple[Assayed, ...] = ()
+    assay_deviation: NDArray[np.float64] = field(default_factory=_left_out)
+    ratio_rounding: NDArray[np.float64] = field(default_factory=_left_out)
+    mechanism: Mechanism = "exchange"
+    extractant_form: ExtractantForm = "dimer"
+    assumptions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Fill what was left out; a frozen value can only be completed this way."""
+        for values, size in ((_TEST_VALUES, len(self.test_id)), (_ROW_VALUES, len(self.element))):
+            for name, value in values.items():
+                if not len(getattr(self, name)):
+                    object.__setattr__(self, name, np.full(size, value))
+        if not self.saponifying_cation:
+            object.__setattr__(self, "saponifying_cation", ("",) * len(self.test_id))
+        if not self.assayed:
+            object.__setattr__(self, "assayed", ("aqueous",) * len(self.element))
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -100,11 +178,40 @@ class ShakeOutTable:
         return tuple(self.laboratory[index] for index in self.test)
 
     @property
+    def charge(self) -> NDArray[np.float64]:
+        """Charge of the ion of each row, (row,), [-]: protons an acid extractant gives for it."""
+        return np.array([ELEMENTS[symbol].charge for symbol in self.element], dtype=np.float64)
+
+    @property
     def total_organic(self) -> NDArray[np.float64]:
         """Sum of all elements in the organic, (test,), [mol/m³]."""
         total = np.zeros(len(self.test_id))
         np.add.at(total, self.test, self.organic)
         return total
+
+    def background_of(self, component: str) -> NDArray[np.float64]:
+        """Return the ion of added salts by component name, (test,), [mol/m³]; 0 if none."""
+        return self.background.get(component, np.zeros(len(self.test_id)))
+
+    def log10_ratio_deviation(self) -> NDArray[np.float64]:
+        """Return the standard deviation of log₁₀ D that the assays cause, (row,), [-].
+
+        With s the relative deviation of each of two assays, D = y/x of two assayed phases has
+        s √2. By difference y = (x₀ - x)/r, r the O/A, so that d ln D =
+        x₀/(x₀ - x)·(d ln x₀ - d ln x): the less was extracted, the larger the error. With the
+        organic assayed and x = x₀ - r y the factor is x₀/x. The digits with which D is printed
+        count too, and the mean of n flasks has 1/√n.
+        """
+        carried = self.oa_ratio[self.test] * self.distribution_ratio
+        factors = {
+            "both": np.ones_like(carried),
+            "aqueous": (1.0 + carried) / carried,
+            "organic": 1.0 + carried,
+        }
+        chosen = np.array([factors[phase][row] for row, phase in enumerate(self.assayed)])
+        assays = np.sqrt(2.0) * self.assay_deviation * chosen
+        spread = np.hypot(assays, self.ratio_rounding) / np.sqrt(self.replicates[self.test])
+        return np.asarray(spread / np.log(10.0), dtype=np.float64)
 
     def select(self, keep: NDArray[np.bool_]) -> ShakeOutTable:
         """Return the table of the tests for which `keep`, (test,), is true."""
@@ -124,6 +231,11 @@ class ShakeOutTable:
             aqueous=self.aqueous[rows],
             organic=self.organic[rows],
             distribution_ratio=self.distribution_ratio[rows],
+            saponifying_cation=tuple(self.saponifying_cation[index] for index in chosen),
+            background={ion: amount[keep] for ion, amount in self.background.items()},
+            assayed=tuple(self.assayed[index] for index in np.flatnonzero(rows)),
+            **{name: getattr(self, name)[keep] for name in _TEST_VALUES},
+            **{name: getattr(self, name)[rows] for name in _ROW_VALUES},
         )
 
     def from_laboratory(self, laboratory: str) -> ShakeOutTable:
@@ -141,236 +253,164 @@ class ShakeOutTable:
         return self.select(np.array([label == laboratory for label in self.laboratory]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One line of the file, its texts stripped and its numbers checked."""
-
-    line: int
-    texts: Mapping[str, str]
-    numbers: Mapping[str, float]
-
-
 def load_shake_outs(
-    name_or_path: str | Path, *, acidity: AcidityReading | None = None
+    name_or_path: str | Path,
+    *,
+    acidity: AcidityReading | None = None,
+    columns: Mapping[str, str] | None = None,
+    constants: Mapping[str, str] | None = None,
+    layout: str | Path | None = None,
+    sheet: str | None = None,
 ) -> ShakeOutTable:
-    """Read a shipped table, such as "pc88a_hcl_batch_tests", or a CSV file.
+    """Read a shipped table, such as "pc88a_hcl_batch_tests", or a CSV or Excel file.
 
     Args:
         name_or_path: A bare name is looked up among the shipped tables, anything else is a path.
         acidity: See `parse_shake_outs`.
+        columns: See `parse_shake_outs`.
+        constants: See `parse_shake_outs`.
+        layout: Path of a layout file, which says the same as the arguments.
+        sheet: See `parse_shake_outs`.
 
     Raises:
         DataError: No such table, or it cannot be read as one.
     """
+    told = load_layout(layout) if layout is not None else Layout()
     path = Path(name_or_path)
     shipped = files("raffinate.data") / f"{name_or_path}.csv"
     if isinstance(name_or_path, str) and path.name == name_or_path and shipped.is_file():
-        return parse_shake_outs(shipped.read_bytes(), name=name_or_path, acidity=acidity)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror}), and no shipped table has this name.",
-            where=str(name_or_path),
-            mend="Give the path of a CSV file, or the name pc88a_hcl_batch_tests.",
-        ) from error
-    return parse_shake_outs(content, name=str(path), acidity=acidity)
+        name, content = name_or_path, shipped.read_bytes()
+    else:
+        name = str(path)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"cannot be read ({error.strerror}), and no shipped table has this name.",
+                where=str(name_or_path),
+                mend="Give the path of a CSV or Excel file, or the name pc88a_hcl_batch_tests.",
+            ) from error
+    return parse_shake_outs(
+        content,
+        name=name,
+        acidity=acidity,
+        columns=columns,
+        constants=constants,
+        layout=told,
+        sheet=sheet,
+    )
 
 
 def parse_shake_outs(
-    content: str | bytes, *, name: str = "shake-outs", acidity: AcidityReading | None = None
+    content: str | bytes,
+    *,
+    name: str = "shake-outs",
+    acidity: AcidityReading | None = None,
+    columns: Mapping[str, str] | None = None,
+    constants: Mapping[str, str] | None = None,
+    layout: Layout | None = None,
+    sheet: str | None = None,
 ) -> ShakeOutTable:
-    """Read the text of a shake-out table.
+    """Read the content of a shake-out table.
 
-    The table is CSV with the columns of `REQUIRED_COLUMNS`, one row for each element of each test,
-    concentrations in mol/L. Lines before the column names may read `# key: value` with the keys
-    title, reference, licence, note and acidity.
+    The table is CSV or an Excel workbook, with one line for each element of each flask and a
+    column `element`, or with one line for each flask and columns named after elements. Headings
+    such as "Nd aq (g/L)", "pH feed" or "O/A" are understood; docs/guide/lab-tables.md lists them.
+    Lines above the headings may read `# key: value`, see `layout_of_remarks`.
 
     Args:
-        content: Text, or bytes in UTF-8.
+        content: Text, bytes in UTF-8, or the bytes of an .xlsx file.
         name: What to call the table in messages.
-        acidity: Whether H_initial_mol_L is the acidity of the liquor put in ("feed") or of the one
-            found at the end ("equilibrium"). Left out, the table's own `# acidity:` line
-            decides, and without one it is the feed, as the column's name says.
+        acidity: Whether acidities are those of the liquor put in ("feed") or found at the end
+            ("equilibrium"). Left out, the table's `# acidity:` line or the headings decide; if
+            they do not say, the table is refused.
+        columns: A heading we know for each heading we do not.
+        constants: What holds for every flask, by heading: {"O/A": "2", "extractant": "P507"}.
+        layout: The same, and more, together; arguments come before it.
+        sheet: Of a workbook; left out, the only one that is not empty.
 
     Raises:
-        DataError: A column is missing or unknown, a cell is not a number in its range, or the
-            rows of one test contradict each other; line and column are named.
+        DataError: A column is missing or unknown, a cell is not a number in its range, the
+            acidity is not declared, or the lines of one test contradict each other; the place,
+            what is allowed and the mend are named.
     """
-    try:
-        text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
-    except UnicodeDecodeError as error:
+    asked = Layout(
+        acidity=acidity or "", columns=columns or {}, constants=constants or {}, sheet=sheet
+    ).over(layout or Layout())
+    if asked.acidity:
+        check_choice("acidity", asked.acidity, name)
+    grid = _read_grid(content, name, asked.sheet)
+    grid, told = spread_phases(grid, asked.over(layout_of_remarks(grid.remarks)))
+    reading = understand(grid, told)
+    raw = read_flasks(grid, told, reading)
+    flasks = tuple(convert_flask(flask, told.decimal) for flask in raw)
+    facts = gather(flasks, told, name)
+    return _build(flasks, facts, told, grid)
+
+
+def _read_grid(content: str | bytes, name: str, sheet: str | None) -> Grid:
+    if isinstance(content, bytes) and content.startswith(EXCEL_SIGNATURE):
+        return read_excel(content, name, sheet)
+    if isinstance(content, bytes) and content.startswith(OLD_EXCEL_SIGNATURE):
         raise DataError(
-            f"byte {error.start} is not UTF-8 text.", where=name, mend="Save it as UTF-8 CSV."
-        ) from error
-    lines = text.splitlines()
-    start = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    header = _parse_header(lines[:start], name)
-    rows = list(_parse_rows(lines[start:], start, name))
-    if not rows:
-        raise DataError("the table has no rows.", where=name, mend="Add at least one test.")
-    declared = acidity or header.get("acidity", "feed")
-    if declared not in get_args(AcidityReading):
-        raise DataError(
-            f"acidity is {declared!r}.", where=name, allowed=" or ".join(get_args(AcidityReading))
+            "this is a workbook of the old .xls kind, or one with a password.",
+            where=name,
+            allowed=".xlsx or UTF-8 CSV",
+            mend="Save it as .xlsx without a password.",
         )
-    source = Source(
-        title=header.get("title", f"Shake-out tests in {name}"),
-        reference=header.get("reference", ""),
-        licence=header.get("licence", ""),
-        note=header.get("note", ""),
-    )
-    return _assemble(rows, name, source, cast("AcidityReading", declared))
-
-
-def _parse_header(lines: Sequence[str], name: str) -> dict[str, str]:
-    header: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
-        key, colon, value = line.lstrip("# ").partition(":")
-        if not colon or key.strip() not in _HEADER_KEYS:
-            raise DataError(
-                f"{line!r} is not a '# key: value' line.",
-                where=f"{name}, line {number}",
-                allowed=", ".join(_HEADER_KEYS),
-                mend=nearest_name(key.strip(), _HEADER_KEYS),
-            )
-        header[key.strip()] = value.strip()
-    return header
-
-
-def _parse_rows(lines: Sequence[str], skipped: int, name: str) -> Iterator[_Row]:
-    reader = csv.reader(lines)
-    columns = [cell.strip() for cell in next(reader, [])]
-    _check_columns(columns, f"{name}, line {skipped + 1}")
-    for cells in reader:
-        line = skipped + reader.line_num
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(columns):
-            raise DataError(
-                f"the line has {len(cells)} cells, the table has {len(columns)} columns.",
-                where=f"{name}, line {line}",
-                mend="Quote cells that contain a comma.",
-            )
-        texts = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
-        where = f"{name}, line {line}, column "
-        for column in REQUIRED_COLUMNS:
-            if not texts[column]:
-                raise DataError("the cell is empty.", where=where + column, mend="Fill it.")
-        numbers = {column: _parse_number(texts[column], where, column) for column in _NUMBERS}
-        yield _Row(line, texts, numbers)
-
-
-def _check_columns(columns: Sequence[str], where: str) -> None:
-    known = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
-    for column in columns:
-        if column not in known:
-            raise DataError(
-                f"unknown column {column!r}.", where=where, mend=nearest_name(column, known)
-            )
-        if columns.count(column) > 1:
-            raise DataError(f"column {column!r} stands twice.", where=where, mend="Remove one.")
-    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
-    if missing:
+    if sheet is not None:
         raise DataError(
-            f"missing columns: {', '.join(missing)}.", where=where, mend="Add them, in mol/L."
+            f"only workbooks have sheets, such as {sheet!r}.", where=name, mend="Leave sheet out."
         )
+    return read_csv(content, name)
 
 
-def _parse_number(cell: str, where: str, column: str) -> float:
-    zero_allowed = column == "H_initial_mol_L"
-    allowed = "a finite number, " + ("0 or more" if zero_allowed else "more than 0")
-    try:
-        value = float(cell)
-    except ValueError:
-        raise DataError(
-            f"{cell!r} is not a number.", where=where + column, allowed=allowed
-        ) from None
-    if not math.isfinite(value) or value < 0.0 or (value == 0.0 and not zero_allowed):
-        mend = "Leave out rows below the limit of detection." if value == 0.0 else ""
-        raise DataError(f"the value is {cell}.", where=where + column, allowed=allowed, mend=mend)
-    return value
+def _build(flasks: tuple[Flask, ...], facts: TableFacts, told: Layout, grid: Grid) -> ShakeOutTable:
+    rows = [(index, entry) for index, flask in enumerate(flasks) for entry in flask.entries]
 
+    def of_rows(name: str) -> NDArray[np.float64]:
+        return np.array([getattr(entry, name) for _, entry in rows], dtype=np.float64)
 
-def _assemble(
-    rows: Sequence[_Row], name: str, source: Source, acidity: AcidityReading
-) -> ShakeOutTable:
-    first: dict[str, _Row] = {}
-    for row in rows:
-        _check_same(row, first.setdefault(row.texts["test_id"], row), name)
-    _check_unique_elements(rows, name)
-    _check_one_chemistry(rows, name)
-    tests = list(first)
-    index = {test: number for number, test in enumerate(tests)}
-    named: dict[str, dict[str, None]] = {test: {} for test in tests}
-    for row in rows:
-        others = row.texts.get("co_elements", "").split(";")
-        named[row.texts["test_id"]].update({other.strip(): None for other in others if other})
-
-    def of_tests(column: str) -> NDArray[np.float64]:
-        return np.array([first[test].numbers[column] for test in tests], dtype=np.float64)
-
-    def of_rows(column: str) -> NDArray[np.float64]:
-        return np.array([row.numbers[column] for row in rows], dtype=np.float64)
-
+    ions = dict.fromkeys(ion for flask in flasks for ion in flask.background)
+    rounding = np.hypot(of_rows("rounding"), ratio_rounding(flasks, facts.laboratory))
     return ShakeOutTable(
-        name=name,
-        source=source,
-        extractant=rows[0].texts["extractant"],
-        medium=rows[0].texts["aqueous_medium"],
-        acidity_reading=acidity,
-        test_id=tuple(tests),
-        laboratory=tuple(first[test].texts["source_label"] for test in tests),
-        acidity=of_tests("H_initial_mol_L") * PER_LITRE,
-        extractant_concentration=of_tests("extractant_mol_L") * PER_LITRE,
-        co_elements=tuple(tuple(named[test]) for test in tests),
-        test=np.array([index[row.texts["test_id"]] for row in rows], dtype=np.intp),
-        element=tuple(row.texts["element"] for row in rows),
-        aqueous_feed=of_rows("C_aq_initial_mol_L") * PER_LITRE,
-        aqueous=of_rows("C_aq_eq_mol_L") * PER_LITRE,
-        organic=of_rows("C_org_eq_mol_L_by_difference_OA1") * PER_LITRE,
-        distribution_ratio=of_rows("D_reported"),
+        name=grid.name.partition(", sheet ")[0],
+        source=Source(
+            title=told.title or grid.title or f"Shake-out tests in {grid.name}",
+            reference=told.reference,
+            licence=told.licence,
+            note=told.note,
+        ),
+        extractant=facts.extractant,
+        medium=facts.medium,
+        acidity_reading=cast("AcidityReading", facts.acidity_reading),
+        test_id=tuple(flask.test_id for flask in flasks),
+        laboratory=facts.laboratory,
+        acidity=np.array(facts.acidity),
+        extractant_concentration=np.array([flask.extractant for flask in flasks], dtype=np.float64),
+        co_elements=tuple(flask.co_elements for flask in flasks),
+        test=np.array([index for index, _ in rows], dtype=np.intp),
+        element=tuple(entry.element for _, entry in rows),
+        aqueous_feed=of_rows("aqueous_feed"),
+        aqueous=of_rows("aqueous"),
+        organic=of_rows("organic"),
+        distribution_ratio=of_rows("distribution_ratio"),
+        oa_ratio=_or_else([flask.oa_ratio for flask in flasks], 1.0),
+        saponification_degree=_or_else([flask.saponification_degree for flask in flasks], 0.0),
+        saponifying_cation=tuple(flask.texts.get("saponifying_cation", "") for flask in flasks),
+        background={
+            ion: np.array([flask.background.get(ion, 0.0) for flask in flasks]) for ion in ions
+        },
+        temperature=_or_else([flask.temperature for flask in flasks], math.nan),
+        acidity_after=_or_else(facts.acidity_after, math.nan),
+        assayed=tuple(entry.assayed for _, entry in rows),
+        assay_deviation=_or_else([entry.deviation for _, entry in rows], ASSUMED_ASSAY_DEVIATION),
+        ratio_rounding=rounding,
+        mechanism=facts.mechanism,
+        extractant_form=facts.extractant_form,
+        assumptions=facts.assumptions,
     )
 
 
-def _check_same(row: _Row, first: _Row, name: str) -> None:
-    """Refuse a row that contradicts the first row of its test, or names another extractant."""
-    for column in ("source_label", "extractant", "aqueous_medium"):
-        if row.texts[column] != first.texts[column]:
-            _contradict(row, first, column, name)
-    for column in ("H_initial_mol_L", "extractant_mol_L"):
-        if row.numbers[column] != first.numbers[column]:
-            _contradict(row, first, column, name)
-
-
-def _contradict(row: _Row, first: _Row, column: str, name: str) -> None:
-    raise DataError(
-        f"{row.texts[column]!r}, but line {first.line} of test {row.texts['test_id']} "
-        f"says {first.texts[column]!r}.",
-        where=f"{name}, line {row.line}, column {column}",
-        mend="Give each flask its own test_id.",
-    )
-
-
-def _check_unique_elements(rows: Sequence[_Row], name: str) -> None:
-    seen: dict[tuple[str, str], int] = {}
-    for row in rows:
-        key = (row.texts["test_id"], row.texts["element"])
-        if key in seen:
-            raise DataError(
-                f"{key[1]} of test {key[0]} stands already on line {seen[key]}.",
-                where=f"{name}, line {row.line}, column element",
-                mend="Give each flask its own test_id.",
-            )
-        seen[key] = row.line
-
-
-def _check_one_chemistry(rows: Sequence[_Row], name: str) -> None:
-    for column in ("extractant", "aqueous_medium"):
-        for row in rows:
-            if row.texts[column] != rows[0].texts[column]:
-                raise DataError(
-                    f"{row.texts[column]!r}, but the table begins with {rows[0].texts[column]!r}.",
-                    where=f"{name}, line {row.line}, column {column}",
-                    mend="Make one table for each extractant and medium.",
-                )
+def _or_else(values: Sequence[float | None], other: float) -> NDArray[np.float64]:
+    return np.array([other if value is None else value for value in values], dtype=np.float64)

@@ -17,7 +17,17 @@ from raffinate.cascade.bank import (
 from raffinate.cascade.equations import Problem
 from raffinate.chemistry.elements import oxide_molar_masses
 from raffinate.chemistry.exchange import FLOOR, AcidicExchange, ExchangeParameters
+from raffinate.chemistry.species import FREE_SPECIES
+from raffinate.chemistry.stage_chemistry import Parameters, StageChemistry
 from raffinate.chemistry.system import ExtractionSystem
+from raffinate.chemistry.system_tableau import (
+    SystemTableau,
+    exchange_constants,
+    extractant_units,
+    narrowed,
+    system_tableau,
+)
+from raffinate.chemistry.tableau_chemistry import TableauChemistry, TableauParameters
 from raffinate.errors import SpecificationError
 from raffinate.numerics.jax_setup import given
 from raffinate.plant.model import Circuit, Liquor, Plant
@@ -27,14 +37,59 @@ Array = NDArray[np.float64]
 MIXER_RATIO = (1.0 / 3.0, 3.0)
 """Organic to aqueous in a mixer outside which it does not run, [-]; internal recycle included."""
 
+SAPONIFIER = "ammonium"
+"""Component with which a plant saponifies its organic."""
 
-def chemistry_of(system: ExtractionSystem) -> AcidicExchange:
+
+def is_simple_exchange(system: ExtractionSystem) -> bool:
+    """Return whether a system is ideal exchange of trivalent metals and ammonium for a dimer.
+
+    For it the contact has a closed form, which `AcidicExchange` solves faster than a tableau.
+    """
+    plain = (
+        system.mechanism == "exchange"
+        and system.extractant_form == "dimer"
+        and system.activity == "ideal"
+        and system.loading is None
+        and np.isfinite(system.log10_saponification_constant)
+    )
+    further = (
+        system.exchange_cations or system.complexes or system.organic_species or system.apparent
+    )
+    trivalent = (system.charge == 3.0).all() and (system.extractant_number == 3.0).all()
+    return bool(plain and trivalent and not further)
+
+
+def chemistry_of(system: ExtractionSystem) -> StageChemistry:
     """Return the equations of a system, a hashable value."""
-    return AcidicExchange(system.elements, cation=system.saponifying_cation)
+    if is_simple_exchange(system):
+        return AcidicExchange(system.elements, cation=system.saponifying_cation)
+    stated = plant_tableau(system)
+    return TableauChemistry(stated.tableau, system.elements, stated.nonideality.model)
 
 
-def parameters_of(system: ExtractionSystem) -> ExchangeParameters:
+def plant_tableau(system: ExtractionSystem) -> SystemTableau:
+    """Return the tableau of a system as a bank runs it: with one saponifying cation, ammonium.
+
+    Raises:
+        SpecificationError: The extractant is not saponified with ammonium.
+    """
+    cations = exchange_constants(system)
+    if SAPONIFIER not in cations:
+        raise SpecificationError(
+            f"the extractant of {system.name} takes up no {SAPONIFIER}.",
+            where="chemistry of a bank",
+            allowed=f"systems with a constant of {SAPONIFIER}",
+            mend=f"It has {', '.join(cations) or 'no constant of any cation'}.",
+        )
+    return system_tableau(narrowed(system, system.elements, (SAPONIFIER,)))
+
+
+def parameters_of(system: ExtractionSystem) -> Parameters:
     """Return the numbers of a system."""
+    if not is_simple_exchange(system):
+        stated = plant_tableau(system)
+        return TableauParameters(given(stated.log10_constants), stated.nonideality.parameters)
     ten = np.log(10.0)
     return ExchangeParameters(
         given(np.asarray(system.log10_extraction_constant) * ten),
@@ -42,8 +97,23 @@ def parameters_of(system: ExtractionSystem) -> ExchangeParameters:
     )
 
 
-def liquor_components(liquor: Liquor, elements: tuple[str, ...]) -> Array:
-    """Return a liquor as components, (component,), [mol/m³]; anion from electroneutrality."""
+def liquor_components(
+    liquor: Liquor,
+    elements: tuple[str, ...],
+    charge: Array | None = None,
+    anion_charge: float = 1.0,
+) -> Array:
+    """Return a liquor as components, (component,), [mol/m³]; anion from electroneutrality.
+
+    Args:
+        liquor: What is supplied.
+        elements: Symbols on the element axis.
+        charge: Of their ions, (element,), [-]; 3 of each if left out.
+        anion_charge: Charge of one anion, without its sign, [-].
+
+    Raises:
+        SpecificationError: An element without a constant, or an amount that cannot be.
+    """
     unknown = set(liquor.concentration) - set(elements)
     if unknown:
         raise SpecificationError(
@@ -57,26 +127,30 @@ def liquor_components(liquor: Liquor, elements: tuple[str, ...]) -> Array:
                 f"{name} is {value:g} mol/m³.", where=f"liquor {liquor.name}", allowed="0 or more"
             )
     rare_earths = np.array([max(liquor.concentration.get(e, 0.0), FLOOR) for e in elements])
-    anion = 3.0 * rare_earths.sum() + FLOOR + max(liquor.proton, FLOOR)
-    return np.array([*rare_earths, FLOOR, anion, 0.0])
+    each = np.full(len(elements), 3.0) if charge is None else charge
+    positive = float(each @ rare_earths) + FLOOR + max(liquor.proton, FLOOR)
+    return np.array([*rare_earths, FLOOR, positive / anion_charge, 0.0])
 
 
 def streams_of(circuit: Circuit) -> Streams:
     """Return the streams of a circuit."""
     size = bucket_size(circuit.stages)
     elements = circuit.elements
+    anion_charge = -float(FREE_SPECIES[circuit.system.medium].charge)
     feeds, draws, recycle = [], [], np.zeros(size)
     start = 0
     for section in circuit.sections:
         end = start + section.stages
         recycle[start:end] = section.recycle
         if section.aqueous is not None:
-            components = liquor_components(section.aqueous, elements)
+            components = liquor_components(
+                section.aqueous, elements, circuit.system.charge, anion_charge
+            )
             feeds.append((section.aqueous.flow, components, end - 1))
         if section.draw:
             draws.append((section.draw_flow, start))
         start = end
-    dimer = 0.5 * circuit.extractant_concentration
+    dimer = circuit.extractant_concentration / extractant_units(circuit.system)
     cation = circuit.saponification_degree * circuit.extractant_concentration
     organic = np.array([0.0] * len(elements) + [max(cation, FLOOR), 0.0, dimer])
     return Streams(

@@ -80,8 +80,8 @@ def _draw_frame(axes: Axes, ends: np.ndarray, *, level: bool) -> None:
 
 def _draw_points(axes: Axes, result: FitResult, height: np.ndarray) -> None:
     elements, laboratories = np.array(result.table.element), np.array(result.table.row_laboratory)
-    for symbol, colour in _colours(result).items():
-        for laboratory, marker in _markers(result).items():
+    for symbol, colour in element_colours(result).items():
+        for laboratory, marker in laboratory_markers(result).items():
             own = (elements == symbol) & (laboratories == laboratory)
             for used, face in ((True, colour), (False, "none")):
                 chosen = own & (result.used == used)
@@ -107,7 +107,7 @@ def _draw_legend(axes: Axes, result: FitResult) -> None:
             [], [], linestyle="none", marker=marker, color=colour, label=label, markerfacecolor=face
         )
 
-    elements = [sign("o", colour, name, colour) for name, colour in _colours(result).items()]
+    elements = [sign("o", colour, name, colour) for name, colour in element_colours(result).items()]
     first = axes.legend(
         handles=elements, title="element", loc="upper left", frameon=False, ncols=2, fontsize=9
     )
@@ -115,7 +115,7 @@ def _draw_legend(axes: Axes, result: FitResult) -> None:
     labels = _laboratory_labels(result)
     laboratories: list[Line2D | Patch] = [
         sign(marker, "#555555", labels[name], "#555555" if name in _used(result) else "none")
-        for name, marker in _markers(result).items()
+        for name, marker in laboratory_markers(result).items()
     ]
     laboratories.append(Patch(color="#d9e3ec", label=f"±{BAND} in log₁₀ D"))
     axes.legend(
@@ -147,11 +147,13 @@ def _used(result: FitResult) -> set[str]:
     return {score.laboratory for score in result.scores}
 
 
-def _colours(result: FitResult) -> dict[str, str]:
+def element_colours(result: FitResult) -> dict[str, str]:
+    """Return a colour for each element of the fit."""
     elements = result.system.elements
     return {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(elements)}
 
 
-def _markers(result: FitResult) -> dict[str, str]:
+def laboratory_markers(result: FitResult) -> dict[str, str]:
+    """Return a sign of Matplotlib for each laboratory of the table."""
     laboratories = result.table.laboratories
     return {name: _MARKERS[place % len(_MARKERS)] for place, name in enumerate(laboratories)}

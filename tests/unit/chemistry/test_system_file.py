@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from raffinate.chemistry.system import ExtractionSystem
+from raffinate.chemistry.loading import LoadingModel
+from raffinate.chemistry.species import Species
+from raffinate.chemistry.system import (
+    ApparentSlope,
+    ExchangeCation,
+    ExtractionSystem,
+    TemperatureSlope,
+)
 from raffinate.chemistry.system_file import (
     load_system,
     parse_system,
@@ -35,6 +43,69 @@ def small_system() -> ExtractionSystem:
     )
 
 
+def full_system() -> ExtractionSystem:
+    """Return a system in which no field has its default."""
+    bisulfate = Species(
+        name="HSO4-",
+        phase="aqueous",
+        charge=-1,
+        composition=(("sulfate", 1.0), ("proton", 1.0)),
+        log10_constant=1.987,
+        source=MEASURED,
+        ion_size=4e-10,
+    )
+    acid = Species(
+        name="H2SO4(HA)",
+        phase="organic",
+        charge=0,
+        composition=(("proton", 2.0), ("sulfate", 1.0), ("extractant", 1.0)),
+        log10_constant=-1.0 / 3.0,
+        source=GUESSED,
+        water=1.0,
+    )
+    return ExtractionSystem(
+        name="full",
+        title="Everything",
+        extractant="X",
+        mechanism="exchange",
+        medium="sulfate",
+        extractant_form="monomer",
+        activity="pitzer",
+        temperature=308.15,
+        elements=("Nd", "Th", "Ca"),
+        log10_extraction_constant=np.array([-2.1, 0.1, -7.0]),
+        log10_covariance=np.zeros((3, 3)),
+        constant_sources=(MEASURED, GUESSED, MEASURED),
+        charge=np.array([3.0, 4.0, 1.0]),
+        extractant_number=np.array([2.5, 4.0, 1.0]),
+        log10_saponification_constant=-4.5,
+        saponification_source=GUESSED,
+        exchange_cations=(ExchangeCation(name="sodium", log10_constant=-4.2, source=MEASURED),),
+        complexes=(bisulfate,),
+        organic_species=(acid,),
+        loading=LoadingModel(level=0.5, spread=-0.1, reference=-2.0, source=MEASURED),
+        apparent=(
+            ApparentSlope(
+                element="Th",
+                slope=1.3,
+                extractant_slope=0.7,
+                slope_per_extractant=0.25,
+                source=Source(title="Slopes"),
+            ),
+        ),
+        temperature_slopes=(
+            TemperatureSlope(element="Nd", slope=700.0, source=Source(title="Heats")),
+        ),
+        loading_limit=0.8,
+        loading_limit_source=Source(title="Gel"),
+        saponification_limit=0.4,
+        saponification_limit_source=Source(title="Gel too"),
+        missing=(("Lu", "nobody measured it"), ("magnesium", "nor that")),
+        basis=(GUESSED,),
+        validity=("Nowhere.",),
+    )
+
+
 TEXT = write_system(small_system())
 
 
@@ -49,6 +120,39 @@ def test_written_system_reads_back_exactly() -> None:
     np.testing.assert_array_equal(back.log10_covariance, system.log10_covariance)
     assert write_system(back) == TEXT
     assert TEXT.startswith("format: raffinate-system/1\n")
+
+
+def test_every_field_reads_back_exactly() -> None:
+    system, text = full_system(), write_system(full_system())
+    back = parse_system(text)
+    for field in fields(ExtractionSystem):
+        np.testing.assert_array_equal(getattr(back, field.name), getattr(system, field.name))
+    assert back.complexes == system.complexes
+    assert back.organic_species == system.organic_species
+    assert write_system(back) == text
+    assert {"Slopes", "Heats", "Gel", "Gel too"} <= {source.title for source in back.sources}
+
+
+def test_fields_left_out_have_their_defaults() -> None:
+    system = small_system()
+    assert (system.mechanism, system.medium, system.extractant_form) == (
+        "exchange",
+        "chloride",
+        "dimer",
+    )
+    assert system.charge.tolist() == system.extractant_number.tolist() == [3.0, 3.0]
+    assert (system.missing, system.interpolated, system.loading) == ((), (), None)
+    for key in ("mechanism", "charge", "exchange_cations", "missing", "loading", "temperature"):
+        assert key not in TEXT
+
+
+def test_system_without_saponification_carries_no_ammonium() -> None:
+    start, end = TEXT.index("saponification:"), TEXT.index("sources:")
+    system = parse_system(TEXT[:start] + TEXT[end:])
+    assert system.saponification_constant == 0.0
+    assert system.saponification_source not in system.sources
+    assert "saponification" not in write_system(system)
+    assert write_system(parse_system(write_system(system))) == write_system(system)
 
 
 def test_bytes_read_as_text_does() -> None:
@@ -100,6 +204,9 @@ def test_missing_covariance_means_zero() -> None:
         ("- [0.01,", "- [-0.01,", "file.yaml", "no covariance"),
         ("- [0.01, 1.0e-20]", "- [0.01, 0.02]", "file.yaml", "no covariance"),
         ("title: Two elements", "title: [", "file.yaml, line", "not YAML"),
+        ("elements:", "medum: nitrate\nelements:", "medum", "Did you mean 'medium'"),
+        ("elements:", "mechanism: osmosis\nelements:", "mechanism", "exchange"),
+        ("elements:", "exchange_cations: {K: 1}\nelements:", "exchange_cations", "sodium"),
     ],
 )
 def test_bad_file_is_refused_with_place_and_mend(
@@ -130,6 +237,66 @@ def test_distribution_ratio_follows_mass_action() -> None:
     assert ratio.shape == (2, 2)
     assert ratio[0] == pytest.approx([27.0 * 10**-2.1, 27.0 * 10**-2.6])
     assert ratio[1] == pytest.approx(8.0 * ratio[0])
+
+
+def test_apparent_slopes_replace_mass_action() -> None:
+    proton, free = 10.0, 400.0
+    ratio = full_system().distribution_ratio(proton, free)
+    assert ratio[1] == pytest.approx(10.0 ** (0.1 + (1.3 + 0.25 * 0.4) * 2.0) * 0.4**0.7)
+    # Free units need not be as many as protons, so that mol/L matters.
+    assert ratio[0] == pytest.approx(10.0**-2.1 * 0.4**2.5 / 0.01**3)
+    assert ratio[2] == pytest.approx(10.0**-7.0 * 0.4 / 0.01)
+    with pytest.raises(SpecificationError, match="depend differently"):
+        full_system().separation_factor("Nd", "Th")
+
+
+def test_solvation_is_driven_by_the_anion() -> None:
+    system = replace(small_system(), mechanism="solvation", medium="nitrate")
+    ratio = system.distribution_ratio(np.array([1.0, 500.0]), 1100.0, 3000.0)
+    assert ratio[0] == pytest.approx(ratio[1])
+    assert ratio[0, 0] == pytest.approx(10.0**-2.1 * 1.1**3 * 3.0**3)
+
+
+def test_constants_move_with_temperature_only_where_measured() -> None:
+    system = full_system()
+    warm = system.subset(("Nd",)).at_temperature(298.15)
+    assert warm.temperature == 298.15
+    assert warm.log10_extraction_constant[0] == pytest.approx(
+        -2.1 + 700.0 * (1.0 / 298.15 - 1.0 / 308.15)
+    )
+    with pytest.raises(SpecificationError, match="Th, Ca"):
+        system.at_temperature(298.15)
+    with pytest.raises(SpecificationError, match="-5 K"):
+        system.subset(("Nd",)).at_temperature(-5.0)
+
+
+def test_missing_element_is_refused_with_its_reason() -> None:
+    with pytest.raises(SpecificationError, match="'Lu': nobody measured it"):
+        full_system().index("Lu")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"charge": np.array([3.0, 4.0])}, "charge"),
+        ({"charge": np.array([3.0, 0.0, 2.0])}, "positive numbers"),
+        ({"extractant_number": np.array([3.0, np.nan, 2.0])}, "extractant_number"),
+        ({"log10_saponification_constant": np.inf}, "saponification"),
+        ({"missing": (("Nd", "why"),)}, "missing lists Nd"),
+        ({"missing": (("sodium", "why"),)}, "missing lists sodium"),
+        ({"loading_limit": 1.5}, "at most 1"),
+        ({"elements": ("Nd", "Lu", "Ca")}, "slopes are given for Th"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(changes: dict[str, object], complaint: str) -> None:
+    with pytest.raises(SpecificationError, match=complaint):
+        replace(full_system(), **changes)
+
+
+def test_ammonium_has_its_own_place_among_the_cations() -> None:
+    ammonium = ExchangeCation(name="ammonium", log10_constant=-4.5, source=GUESSED)
+    with pytest.raises(SpecificationError, match="log10_saponification_constant"):
+        replace(full_system(), exchange_cations=(ammonium,))
 
 
 def test_separation_factor_is_the_ratio_of_distribution_ratios() -> None:

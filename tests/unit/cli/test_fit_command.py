@@ -37,11 +37,21 @@ def test_report_system_and_picture_come_out_of_one_call(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_report_is_written_by_its_ending(tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    code, _, err = run(TABLE, "--elements", "Ce,Pr,Nd,La", "--output", str(report))
+    assert code == 0
+    assert str(report) in err
+    assert report.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
 def test_json_and_csv_have_stdout_to_themselves() -> None:
     code, out, _ = run(TABLE, "--json", "--no-priors")
     assert code == 0
     report = json.loads(out)
     assert report["separation_factors"]["Nd/Pr"]["prior"] is None
+    assert report["left_out"]["scores"]["all"]["rms"] < 0.35
+    assert not report["left_out"]["scores"]["Formiga (2016)"]["pooled"]
     code, out, _ = run(TABLE, "--csv", "--elements", "Ce,Pr,Nd")
     assert code == 0
     frame = pd.read_csv(io.StringIO(out))
@@ -53,7 +63,7 @@ def test_json_and_csv_have_stdout_to_themselves() -> None:
     [
         (["absent.csv"], "cannot be read"),
         ([TABLE, "--acidity", "equilibrium"], "acidities as feed"),
-        ([TABLE, "--output", "x.png"], "no ending of a system file"),
+        ([TABLE, "--output", "x.pdf"], "no ending known here"),
         ([TABLE, "--plot", "x.doc"], ".png or .svg"),
         ([TABLE, "--elements", "Xx"], "no test of Xx"),
         ([TABLE, "--json", "--csv"], "one of them"),

@@ -95,16 +95,42 @@ def test_unknown_column_is_refused_with_the_nearest_name() -> None:
         parse_shake_outs(GOOD.replace("D_reported", "D_reportd"))
 
 
-def test_missing_columns_are_listed() -> None:
-    text = "\n".join(line.rpartition(",")[0] for line in GOOD.splitlines())
-    with pytest.raises(DataError, match="missing columns: D_reported"):
-        parse_shake_outs(text)
+def without(column: str) -> str:
+    rows = [line.split(",") for line in GOOD.splitlines()]
+    place = rows[0].index(column)
+    return "\n".join(",".join(row[:place] + row[place + 1 :]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("column", "complaint"),
+    [
+        ("test_id", "missing columns: test_id"),
+        ("element", "missing columns: the table has neither"),
+        ("H_initial_mol_L", "missing columns: no acidity"),
+        ("extractant_mol_L", "missing columns: test 1 has no concentration of the extractant"),
+        ("extractant", "missing columns: extractant is not stated"),
+        ("aqueous_medium", "missing columns: medium is not stated"),
+    ],
+)
+def test_missing_column_is_named(column: str, complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint) as caught:
+        parse_shake_outs(without(column))
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "column", ["D_reported", "C_org_eq_mol_L_by_difference_OA1", "C_aq_initial_mol_L"]
+)
+def test_what_follows_from_other_columns_may_be_missing(column: str) -> None:
+    whole, part = parse_shake_outs(GOOD), parse_shake_outs(without(column))
+    for name in ("aqueous_feed", "aqueous", "organic", "distribution_ratio"):
+        np.testing.assert_allclose(getattr(part, name), getattr(whole, name), rtol=1e-9)
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "missing columns"),
+        ("", "table is empty"),
         (GOOD.splitlines()[0], "no rows"),
         (GOOD + "1,2\n", "2 cells"),
         (GOOD + GOOD.splitlines()[1] + "\n", "stands already on line 2"),

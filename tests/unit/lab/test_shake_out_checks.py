@@ -136,3 +136,62 @@ def test_one_test_alone_cannot_be_judged_and_is_kept() -> None:
     table = parse_shake_outs(table_text(FLASKS[:1]))
     assert {score.spread for score in score_readings(table)} == {None}
     assert find_exclusions(table) == ()
+
+
+def closing(found: float, *, extra: str = "", cells: str = "") -> str:
+    """Return two flasks of which acidity was measured before and after; the first finds `found`."""
+    organic, proton = shake({"Nd": 0.05}, 0.01, 1.0, TRUE_LOG10_K)
+    left = 0.05 - organic["Nd"]
+    head = "# extractant: P507\n# medium: HCl\n# saponified with: ammonium\n"
+    head += f"[H+] feed (M),[H+] eq (M),HA (M),Nd feed (M),Nd aq (M){extra}\n"
+    lines = [f"0.01,{proton * f!r},1,0.05,{left!r}{cells}" for f in (found, 1.0)]
+    return head + "\n".join(lines) + "\n"
+
+
+def test_acid_found_after_shaking_must_follow_from_the_feed() -> None:
+    assert find_exclusions(parse_shake_outs(closing(1.5))) == ()
+    excluded = find_exclusions(parse_shake_outs(closing(0.1)))
+    assert [item.test_id for item in excluded] == ["1"]
+    assert "the acid does not close" in excluded[0].reason
+    assert "-1.00 in log₁₀" in excluded[0].reason
+
+
+def test_acid_of_saponified_extractant_is_not_judged_by_the_feed() -> None:
+    table = parse_shake_outs(closing(0.1, extra=",saponification (%)", cells=",30"))
+    assert find_exclusions(table) == ()
+    assert np.isnan(equilibrium_acidity(table)).all()
+
+
+def test_organic_counts_with_its_volume_in_the_balances() -> None:
+    text = (
+        "# extractant: P507\n# medium: HCl\n# O/A: 2\npH feed,HA (M),Nd feed (mM),Nd aq (mM),"
+        "Nd org (mM)\n2,1,100,60,20\n2,1,100,60,40\n"
+    )
+    table = parse_shake_outs(text)
+    assert equilibrium_acidity(table)[0] == pytest.approx(10.0 + 3 * 2 * 20.0)
+    (excluded,) = find_exclusions(table)
+    assert excluded.test_id == "2"
+    assert "Nd found differs from Nd fed by +40.0%" in excluded.reason
+
+
+def test_ions_release_as_many_protons_as_they_have_charges() -> None:
+    text = (
+        "# extractant: naphthenic acid\n# medium: HCl\npH feed,HA (M),Ca feed (mM),Ca aq (mM),"
+        "Y feed (mM),Y aq (mM)\n2,1,100,90,50,30\n"
+    )
+    table = parse_shake_outs(text)
+    assert table.extractant_form == "monomer"
+    assert equilibrium_acidity(table)[0] == pytest.approx(10.0 + 2 * 10.0 + 3 * 20.0)
+    assert measured_free_dimer(table)[0] == pytest.approx(1000.0 - 2 * 10.0 - 3 * 20.0)
+
+
+def test_solvating_extractant_has_no_acidity_trap() -> None:
+    text = (
+        "# extractant: TBP\n# medium: HNO3/nitrate\n[H+] feed (M),TBP (M),Nd feed (mM),"
+        "Nd aq (mM)\n1,1.8,100,60\n3,1.8,100,70\n"
+    )
+    table = parse_shake_outs(text)
+    assert table.mechanism == "solvation"
+    assert score_readings(table) == ()
+    assert equilibrium_acidity(table).tolist() == [1000.0, 3000.0]
+    assert find_exclusions(table) == ()

@@ -1,0 +1,181 @@
+"""Where a contact should be doubted, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from raffinate.chemistry.contact_phases import Ions, charge_of
+from raffinate.chemistry.contact_solve import Solution
+from raffinate.chemistry.saturation import (
+    Solid,
+    load_solids,
+    saturation_indices,
+    saturation_warnings,
+)
+from raffinate.chemistry.species import FREE_SPECIES
+from raffinate.chemistry.system import ExtractionSystem
+from raffinate.units import PER_LITRE
+
+if TYPE_CHECKING:
+    from raffinate.chemistry.contact_state import Contact
+
+LARGEST_PH = 4.0
+"""pH of the least acid liquor of the shipped shake-outs; beyond it constants are extrapolated."""
+
+LARGEST_PROTON = 2.0 * PER_LITRE
+"""Acid of the most acid liquor of the shipped shake-outs, [mol/m³]."""
+
+LARGEST_LOADING = 0.74
+"""Largest share of the extractant bound to metals in the shipped shake-outs, [-]."""
+
+
+def system_warnings(
+    system: ExtractionSystem, ions: Ions, given: Sequence[str], amounts: Mapping[str, float]
+) -> list[str]:
+    """Return what is known before the contact is solved.
+
+    Args:
+        system: The constants.
+        ions: What may be dissolved.
+        given: Elements that were given.
+        amounts: What both phases hold, by component, [mol/m³].
+    """
+    found = []
+    present = [symbol for symbol in given if amounts.get(symbol, 0.0) > 0.0]
+    interpolated = [symbol for symbol in present if symbol in system.interpolated]
+    if interpolated:
+        found.append(
+            f"The constant of {', '.join(interpolated)} is interpolated along the series, "
+            f"not measured."
+        )
+    apparent = [slope.element for slope in system.apparent if slope.element in present]
+    if apparent:
+        found.append(
+            f"D of {', '.join(apparent)} follows measured slopes that are not those of mass "
+            f"action: away from the conditions of the tests it is extrapolated."
+        )
+    reason = dict(system.missing).get("HNO3", "")
+    if system.mechanism == "solvation" and reason and amounts.get("proton", 0.0) > 0.0:
+        found.append(f"Uptake of acid is not in the result: {reason.rstrip('.')}.")
+    inert = [name for name in ions.inert if amounts.get(name, 0.0) > 0.0]
+    if inert and system.mechanism == "exchange":
+        reasons = [dict(system.missing)[name] for name in inert if name in dict(system.missing)]
+        why = f" ({'; '.join(reasons).rstrip('.')})" if reasons else ""
+        found.append(
+            f"{', '.join(inert)} has no exchange constant in {system.name}{why}: it is kept in "
+            f"the liquor."
+        )
+    return found
+
+
+def oversaponified(ions: Ions, liquor: Mapping[str, float], brought: float) -> list[str]:
+    """Return a sentence if the organic brings more base than the liquor can take up.
+
+    Args:
+        ions: What may be dissolved.
+        liquor: Components, [mol/m³].
+        brought: Charge of the cations of the organic, [mol per m³ of liquor].
+    """
+    metals = sum(charge_of(name) * liquor.get(name, 0.0) for name in ions.elements)
+    taken = metals + max(liquor.get("proton", 0.0), 0.0)
+    if brought <= taken:
+        return []
+    return [
+        f"The organic brings {brought:.4g} mol of base per m³ of liquor, more than the metals and "
+        f"the acid in it can take up, {taken:.4g}: hydroxides may fall where the phases meet. "
+        f"Saponify the organic less, or use less of it."
+    ]
+
+
+def contact_warnings(
+    system: ExtractionSystem, found: Contact, components: tuple[str, ...], saponified: float
+) -> list[str]:
+    """Return what the equilibrium itself shows.
+
+    Args:
+        system: The constants.
+        found: The contact.
+        components: Of its tableau.
+        saponified: Share of HA that the organic brought neutralised, [-].
+    """
+    return [
+        *(_acidity(found) if system.mechanism == "exchange" else []),
+        *_loading(system, found),
+        *_saponification(system, saponified),
+        *_saturation(found, components),
+    ]
+
+
+def _acidity(found: Contact) -> list[str]:
+    if found.pH > LARGEST_PH:
+        hydrolysed = any(_hydrolysed(name) for name in found.species)
+        model = "" if hydrolysed else "which is not modelled, "
+        return [
+            f"pH is {found.pH:.2f}, outside the fitted range, which ends at {LARGEST_PH:g}: "
+            f"hydrolysis, {model}may have begun."
+        ]
+    if found.free_proton > LARGEST_PROTON:
+        return [
+            f"Acid is {found.free_proton / PER_LITRE:.3g} mol/L, outside the fitted range, which "
+            f"ends at {LARGEST_PROTON / PER_LITRE:g}: D is extrapolated and small."
+        ]
+    return []
+
+
+def _hydrolysed(name: str) -> bool:
+    return "OH" in name and name != FREE_SPECIES["acetate"].name
+
+
+def _loading(system: ExtractionSystem, found: Contact) -> list[str]:
+    limit = system.loading_limit
+    if limit is not None and found.loading > limit:
+        source = system.loading_limit_source
+        said = f" ({source.title})" if source else ""
+        return [
+            f"Metals bind {found.loading:.0%} of the extractant, above the {limit:.0%} at which "
+            f"the organic gels or splits into a third phase{said}."
+        ]
+    if limit is None and system.mechanism == "exchange" and found.loading > LARGEST_LOADING:
+        return [
+            f"Metals bind {found.loading:.0%} of the extractant, outside the fitted range, which "
+            f"ends at {LARGEST_LOADING:.0%}: expect a viscous organic or a gel."
+        ]
+    return []
+
+
+def _saponification(system: ExtractionSystem, saponified: float) -> list[str]:
+    limit = system.saponification_limit
+    if limit is None or saponified <= limit:
+        return []
+    source = system.saponification_limit_source
+    said = f" ({source.title})" if source else ""
+    return [
+        f"The organic is saponified to {saponified:.0%}, above the {limit:.0%} at which it gels "
+        f"or splits into a third phase{said}."
+    ]
+
+
+@lru_cache(maxsize=64)
+def _solids(components: tuple[str, ...]) -> tuple[Solid, ...]:
+    return load_solids(components)
+
+
+def saturation_of(solution: Solution) -> dict[str, float]:
+    """Return the saturation index of every solid whose ions are in the liquor, [-]."""
+    solids = _solids(solution.tableau.components)
+    indices = saturation_indices(solids, solution.log_activities, solution.log_water)
+    return {name: float(index) for name, index in indices.items()}
+
+
+def _saturation(found: Contact, components: tuple[str, ...]) -> list[str]:
+    fresh = [solid for solid in _solids(components) if solid.form == "fresh"]
+    sentences = list(saturation_warnings(fresh, found.saturation))
+    basic = [solid.name for solid in fresh if dict(solid.composition).get("proton", 0.0) < 0.0]
+    if any(found.saturation.get(name, 0.0) > 0.0 for name in basic):
+        sentences.append(
+            "What precipitates is not taken out of the liquor, so the contact would end "
+            "elsewhere: saponify the organic less, or give the liquor more acid."
+        )
+    return sentences
