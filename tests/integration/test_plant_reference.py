@@ -66,9 +66,14 @@ class ReferenceBank:
         """Return f/h: f + 3 Σ K x q³ + K_c a q = total dimer, with h from the charges."""
         x, a, c = aqueous[:, :-2], aqueous[:, -2], aqueous[:, -1]
         proton = c - 3.0 * x.sum(axis=1) - a
-        cubic = 3.0 * (x * self.constant).sum(axis=1)
+        cubic = np.maximum(3.0 * (x * self.constant).sum(axis=1), 1e-30)
         linear = proton + self.cation_constant * a
-        ratio = np.minimum(self.dimer / linear, np.cbrt(self.dimer / np.maximum(cubic, 1e-30)))
+        # The integrator also tries states without acid. From above the root, Newton only descends.
+        ratio = np.where(
+            linear > 0.0,
+            np.minimum(self.dimer / np.abs(linear), np.cbrt(self.dimer / cubic)),
+            np.cbrt(self.dimer / cubic) + np.sqrt(np.abs(linear) / cubic),
+        )
         for _ in range(60):
             excess = cubic * ratio**3 + linear * ratio - self.dimer
             ratio = ratio - excess / (3.0 * cubic * ratio**2 + linear)

@@ -140,10 +140,10 @@ def leave_one_source_out(result: FitResult, *, unfiltered: bool = False) -> Sour
     checks: list[SeparationCheck] = []
     pooled = np.zeros(len(predicted), dtype=bool)
     for number, name in enumerate(whole.laboratories):
-        own: NDArray[np.bool_] = np.asarray(whole.own == number)
+        own = whole.own == number
         others = whole.using(whole.keep & ~own)
-        seen = (others.present & others.keep[:, None]).any(axis=0)
-        kept: NDArray[np.bool_] = np.logical_and(whole.keep, own)
+        seen: NDArray[np.bool_] = np.any(others.present & others.keep[:, None], axis=0)
+        kept = whole.keep & own
         chosen = kept if kept.any() else own
         rows = by_row(whole, (chosen[:, None] & seen & whole.present).astype(float)) > 0.0
         if not rows.any() or not others.keep.any():
