@@ -23,6 +23,7 @@ from raffinate.cli import (
     status,
     systems,
     users,
+    xrf,
 )
 
 app = typer.Typer(
@@ -55,7 +56,7 @@ def _raffinate(
 
 GROUPS = (
     *(describe, systems, fit, equilibrate, isotherm, speciate, solve, simulate, design),
-    *(run, status, history, alarms, audit, users, export),
+    *(run, status, history, alarms, audit, users, export, xrf),
 )
 
 for group in GROUPS:
