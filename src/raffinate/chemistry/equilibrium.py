@@ -64,8 +64,10 @@ def solved_contacts(
     constants = data.log_constants
     if isinstance(model, IdealPhases):
         values = jnp.zeros((len(constants) + 1, constants.shape[1]))
-        start = first_guess(plan, amounts)
-        solved = solve_at(plan, amounts, constants, values[:-1], values[-1], start, effort.newton)
+        start = first_guess(plan, amounts, constants)
+        solved = solve_at(
+            plan, amounts, constants, values[:-1], values[-1], start, effort.newton, effort.finish
+        )
         converged = solved.converged
     else:
         found = agreed_coefficients(plan, amounts, constants, model, data.parameters, effort)

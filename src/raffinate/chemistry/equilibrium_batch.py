@@ -10,27 +10,31 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from raffinate.chemistry.equilibrium import Equilibrium, solved_contacts
 from raffinate.chemistry.equilibrium_coefficients import PATIENT, Effort
+from raffinate.chemistry.equilibrium_compile import MANY_CONTACTS
 from raffinate.chemistry.equilibrium_contact import standard_constants
 from raffinate.chemistry.equilibrium_gradient import Data
 from raffinate.chemistry.equilibrium_plan import Plan, plan_of
-from raffinate.chemistry.nonideality import IDEAL, NonIdeality
+from raffinate.chemistry.nonideality import IDEAL, IdealPhases, NonIdeality
 from raffinate.chemistry.tableau import Tableau
 from raffinate.errors import SpecificationError
-from raffinate.numerics.jax_setup import Array, given, jax, jnp, lax
+from raffinate.numerics.jax_setup import Array, given, jax, jnp
 
 CHUNK = 256
 """Contacts solved together: their arrays fit the second-level cache of one core."""
 
-QUICK = Effort(newton=14, rounds=16)
-"""Effort of the first pass, which most contacts need less than."""
+QUICK_IDEAL = Effort(newton=8, rounds=1, finish=1e-7)
+"""Effort of the first pass with ideal activities, which most contacts need less than."""
+
+QUICK = Effort(newton=6, rounds=10, finish=0.03)
+"""The same with an activity model: while the coefficients still change, close is near enough."""
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _chunks(
+@partial(jax.jit, static_argnums=(0, 1), compiler_options=MANY_CONTACTS)
+def _chunk(
     plan: Plan,
     model: NonIdeality,
     effort: Effort,
@@ -39,21 +43,15 @@ def _chunks(
     log10_constants: Array,
     parameters: Any,
 ) -> Equilibrium:
-    """Solve totals (chunk, component, contact) at fractions (chunk, contact)."""
-
-    def one(contacts: tuple[Array, Array]) -> Equilibrium:
-        amount, organic = contacts
-        constants = standard_constants(plan, log10_constants[:, None])
-        data = Data(
-            totals=amount,
-            volume=jnp.stack([1.0 - organic, organic]),
-            log_constants=jnp.broadcast_to(constants, (len(constants), organic.shape[0])),
-            parameters=parameters,
-        )
-        return solved_contacts(plan, model, data, organic > 0.0, effort)
-
-    found: Equilibrium = lax.map(one, (totals, fraction))
-    return found
+    """Solve totals (component, contact) at fractions (contact,)."""
+    constants = standard_constants(plan, log10_constants[:, None])
+    data = Data(
+        totals=totals,
+        volume=jnp.stack([1.0 - fraction, fraction]),
+        log_constants=jnp.broadcast_to(constants, (len(constants), fraction.shape[0])),
+        parameters=parameters,
+    )
+    return solved_contacts(plan, model, data, fraction > 0.0, effort)
 
 
 def equilibrium_batch(
@@ -86,38 +84,36 @@ def equilibrium_batch(
             where="totals",
             allowed=f"({len(tableau.components)}, contacts), one row per component",
         )
+    constants = jnp.asarray(log10_constants, dtype=float)
     fraction = np.broadcast_to(np.asarray(organic_fraction, dtype=float), amounts.shape[1:])
 
-    def solve(effort: Effort, places: NDArray[np.intp]) -> Equilibrium:
-        return _padded(
-            partial(_chunks, plan_of(tableau), nonideality, effort),
-            amounts[:, places],
-            fraction[places],
-            (jnp.asarray(log10_constants, dtype=float), nonideal_parameters),
-        )
+    found = _empty(plan_of(tableau), amounts.shape[1])
+    quick = QUICK_IDEAL if isinstance(nonideality, IdealPhases) else QUICK
+    left = np.arange(amounts.shape[1])
+    for effort in (quick, PATIENT):
+        for begin in range(0, len(left), CHUNK):
+            places = left[begin : begin + CHUNK]
+            # A part of a chunk is filled up with repeats, so that one kernel does for all.
+            filled = np.resize(places, CHUNK)
+            part = _chunk(
+                plan_of(tableau),
+                nonideality,
+                effort,
+                amounts[:, filled],
+                fraction[filled],
+                constants,
+                nonideal_parameters,
+            )
+            for whole, values in zip(found, part, strict=True):
+                whole[..., places] = np.asarray(values)[..., : len(places)]
+        left = np.flatnonzero(found.converged < 0.5)
+    solved = Equilibrium(*(given(part) for part in found))
+    return solved._replace(
+        converged=given(found.converged > 0.5), iterations=given(found.iterations.astype(int))
+    )
 
-    found = solve(QUICK, np.arange(amounts.shape[1]))
-    left = np.flatnonzero(found.converged < 0.5)
-    for begin in range(0, len(left), CHUNK):
-        places = left[begin : begin + CHUNK]
-        again = solve(PATIENT, places)
-        for whole, part in zip(found, again, strict=True):
-            np.asarray(whole)[..., places] = part
-    return found._replace(converged=found.converged > 0.5, iterations=found.iterations.astype(int))
 
-
-def _padded(
-    solve: Any, totals: NDArray[np.float64], fraction: NDArray[np.float64], numbers: tuple[Any, Any]
-) -> Equilibrium:
-    """Solve contacts in whole chunks, the last filled up with repeats; return NumPy arrays."""
-    count = totals.shape[1]
-    chunks = max(1, -(-count // CHUNK))
-    filled = np.minimum(np.arange(chunks * CHUNK), count - 1)
-    amounts = totals[:, filled].reshape(len(totals), chunks, CHUNK).transpose(1, 0, 2)
-    found = solve(amounts, fraction[filled].reshape(chunks, CHUNK), *numbers)
-
-    def joined(part: Array) -> Array:
-        array = np.moveaxis(np.asarray(part), 0, -2)
-        return given(np.array(array.reshape(*array.shape[:-2], -1)[..., :count]))
-
-    return Equilibrium(*(joined(part) for part in found))
+def _empty(plan: Plan, contacts: int) -> Equilibrium:
+    species, components = plan.stoichiometry.shape
+    shapes = [(species,), (species,), (components,), (), (), (), ()]
+    return Equilibrium(*(np.empty((*shape, contacts)) for shape in shapes))  # type: ignore[arg-type]

@@ -2,7 +2,8 @@
 
 With u the coefficients, the balances give c(u) and the activity model gives Γ(c): wanted is
 u = Γ(c(u)). Anderson's mixing of the last few iterates finds it, contact by contact; where an
-iterate is worse than the one before, its history is dropped and the step is shortened.
+iterate is worse than the one before, its history is dropped and the step is shortened. A contact
+that has not settled in `ROUNDS` begins anew with shorter steps, and shorter ones again.
 
 Source: H. F. Walker, P. Ni, SIAM J. Numer. Anal. 49 (2011) 1715, for the mixing.
 """
@@ -20,7 +21,7 @@ from raffinate.chemistry.equilibrium_contact import (
     first_guess,
     solve_at,
 )
-from raffinate.chemistry.equilibrium_newton import solve_small
+from raffinate.chemistry.equilibrium_newton import TOLERANCE, solve_small
 from raffinate.chemistry.equilibrium_plan import Plan
 from raffinate.chemistry.nonideality import NonIdeality
 from raffinate.numerics.jax_setup import Array, jnp, lax
@@ -29,7 +30,13 @@ AGREEMENT = 5e-13
 """Largest difference of u and Γ(c(u)) at which a contact counts as solved, [-]."""
 
 ROUNDS = 100
-"""Evaluations of the activity model after which a contact is given up."""
+"""Evaluations of the activity model after which mixing begins anew, more cautiously."""
+
+CAUTION = 0.25
+"""Factor of the longest step and of the damping each time it begins anew."""
+
+SETTLED = 1e-7
+"""Imbalance of a master before its last step at which that step has solved it."""
 
 
 class Effort(NamedTuple):
@@ -38,16 +45,18 @@ class Effort(NamedTuple):
     Attributes:
         newton: Newton steps at given coefficients.
         rounds: Evaluations of the activity model.
+        finish: Imbalance from which the last Newton step is taken without looking at it.
     """
 
-    newton: int = MAX_ITERATIONS
-    rounds: int = ROUNDS
+    newton: int | Array = MAX_ITERATIONS
+    rounds: int | Array = 4 * ROUNDS
+    finish: float | Array = TOLERANCE
 
 
 PATIENT = Effort()
 """Effort that all contacts with an equilibrium need less than, as far as is known."""
 
-HISTORY = 4
+HISTORY = 2
 """Differences that are mixed."""
 
 LARGEST_CHANGE = 3.0
@@ -99,27 +108,15 @@ class _Mixing(NamedTuple):
     round: Array
 
 
-def _mixed(state: _Mixing) -> Array:
-    """Return the next coefficients, (species + 1, contact)."""
-    depth = state.change_steps.shape[0]
-    products = [
-        [jnp.sum(state.change_steps[i] * state.change_steps[j], axis=0) for j in range(depth)]
-        for i in range(depth)
-    ]
-    size = sum((products[i][i] for i in range(depth)), jnp.full_like(state.agreement, 1e-300))
-    matrix = [
-        [p + RIDGE * size if i == j else p for j, p in enumerate(row)]
-        for i, row in enumerate(products)
-    ]
-    right = [jnp.sum(step * state.change, axis=0) for step in state.change_steps]
-    shares = solve_small(matrix, right)
-    step = state.damping * state.change
-    for share, value, change in zip(shares, state.value_steps, state.change_steps, strict=True):
-        step = step - share * (value + state.damping * change)
-    longest = jnp.max(jnp.abs(step), axis=0)
-    limited = step * jnp.where(longest > LARGEST_CHANGE, LARGEST_CHANGE / longest, 1.0)
-    plain = jnp.clip(state.damping * state.change, -LARGEST_CHANGE, LARGEST_CHANGE)
-    return state.values + jnp.where(jnp.isfinite(longest), limited, plain)
+class _Contacts(NamedTuple):
+    """What does not change from round to round."""
+
+    plan: Plan
+    amounts: Amounts
+    log_constants: Array
+    model: NonIdeality
+    parameters: Any
+    effort: Effort
 
 
 def agreed_coefficients(
@@ -140,60 +137,99 @@ def agreed_coefficients(
         parameters: Its numbers.
         effort: How long each contact is worked on.
     """
-    counts = jnp.concatenate([amounts.exists, ~amounts.hopeless[None]])
-
-    free = np.array([plan.free[k] for k in plan.masters], dtype=np.intp)
-
-    def solve(values: Array, start: Array) -> tuple[Solved, Array]:
-        solved = solve_at(
-            plan, amounts, log_constants, values[:-1], values[-1], start, effort.newton
-        )
-        wanted = model_coefficients(plan, model, parameters, solved.log_concentration)
-        return solved, jnp.where(counts, wanted - values, 0.0)
-
-    def advance(state: _Mixing) -> _Mixing:
-        values = jnp.where(state.done, state.values, _mixed(state))
-        masters = state.solved.log_activity[np.array(plan.masters, dtype=np.intp)]
-        # What hardly changes with the coefficients is the concentration of the free form.
-        masters = masters + (values - state.values)[free]
-        solved, change = solve(values, jnp.where(amounts.held, 0.0, masters))
-        agreement = jnp.max(jnp.abs(change), axis=0)
-        worse = ~(agreement <= WORSE * state.agreement)
-        value_steps = _pushed(state.value_steps, values - state.values, worse)
-        change_steps = _pushed(state.change_steps, change - state.change, worse)
-        solved = solved._replace(iterations=solved.iterations + state.solved.iterations)
-        return _Mixing(
-            values=values,
-            change=change,
-            agreement=agreement,
-            value_steps=value_steps,
-            change_steps=change_steps,
-            damping=jnp.where(worse, 0.5 * state.damping, jnp.minimum(1.0, 1.2 * state.damping)),
-            solved=solved,
-            done=state.done | (agreement <= AGREEMENT),
-            round=state.round + 1,
-        )
+    contacts = _Contacts(plan, amounts, log_constants, model, parameters, effort)
 
     def unfinished(state: _Mixing) -> Array:
         return jnp.any(~state.done) & (state.round < effort.rounds)
 
+    def after_one_round(state: _Mixing) -> _Mixing:
+        return _after_one_round(contacts, state)
+
+    state = lax.while_loop(unfinished, after_one_round, _beginning(contacts))
+    return Coefficients(state.values, state.solved, state.agreement)
+
+
+def _beginning(contacts: _Contacts) -> _Mixing:
+    plan, log_constants = contacts.plan, contacts.log_constants
     values = jnp.zeros((len(log_constants) + 1, log_constants.shape[1]))
-    solved, change = solve(values, first_guess(plan, amounts))
-    none = jnp.zeros((HISTORY, *values.shape))
+    masters = first_guess(plan, contacts.amounts, log_constants)
+    activity = jnp.zeros_like(contacts.amounts.totals)
+    none, never = jnp.zeros_like(values[0]), jnp.full_like(values[0], jnp.inf)
+    hopeless = contacts.amounts.hopeless
+    return _Mixing(
+        values=values,
+        change=values,
+        agreement=never,
+        value_steps=jnp.zeros((HISTORY, *values.shape)),
+        change_steps=jnp.zeros((HISTORY, *values.shape)),
+        damping=jnp.ones_like(none),
+        solved=Solved(
+            log_activity=activity.at[np.array(plan.masters, dtype=np.intp)].set(masters),
+            log_concentration=values[:-1],
+            converged=hopeless,
+            error=never,
+            iterations=jnp.zeros(hopeless.shape, dtype=jnp.int32),
+        ),
+        done=hopeless,
+        round=jnp.array(0),
+    )
+
+
+def _after_one_round(contacts: _Contacts, state: _Mixing) -> _Mixing:
+    plan, amounts = contacts.plan, contacts.amounts
+    anew = state.round % ROUNDS == 0
+    caution = CAUTION ** (state.round // ROUNDS)
+    values = jnp.where(anew, 0.0, _mixed(state, LARGEST_CHANGE * caution))
+    values = jnp.where(state.done, state.values, values)
+    places = np.array(plan.masters, dtype=np.intp)
+    free = np.array([plan.free[k] for k in plan.masters], dtype=np.intp)
+    # What hardly changes with the coefficients is the concentration of the free form.
+    start = state.solved.log_activity[places] + (values - state.values)[free]
+    start = jnp.where(amounts.held, 0.0, start)
+    solved = solve_at(
+        plan,
+        amounts,
+        contacts.log_constants,
+        values[:-1],
+        values[-1],
+        start,
+        contacts.effort.newton,
+        contacts.effort.finish,
+    )
+    wanted = model_coefficients(plan, contacts.model, contacts.parameters, solved.log_concentration)
+    counts = jnp.concatenate([amounts.exists, ~amounts.hopeless[None]])
+    change = jnp.where(counts, wanted - values, 0.0)
     agreement = jnp.max(jnp.abs(change), axis=0)
-    state = _Mixing(
+    worse = ~(agreement <= WORSE * state.agreement)
+    damping = jnp.where(worse, 0.5, jnp.minimum(1.0 / state.damping, 1.2)) * state.damping
+    settled = (agreement <= AGREEMENT) & (solved.error <= SETTLED)
+    return _Mixing(
         values=values,
         change=change,
         agreement=agreement,
-        value_steps=none,
-        change_steps=none,
-        damping=jnp.ones_like(agreement),
-        solved=solved,
-        done=(agreement <= AGREEMENT) | amounts.hopeless,
-        round=jnp.array(1),
+        value_steps=_pushed(state.value_steps, values - state.values, worse | anew),
+        change_steps=_pushed(state.change_steps, change - state.change, worse | anew),
+        damping=jnp.minimum(jnp.where(anew, 1.0, damping), caution),
+        solved=solved._replace(iterations=solved.iterations + state.solved.iterations),
+        done=state.done | settled,
+        round=state.round + 1,
     )
-    state = lax.while_loop(unfinished, advance, state)
-    return Coefficients(state.values, state.solved, state.agreement)
+
+
+def _mixed(state: _Mixing, limit: Array) -> Array:
+    """Return the next coefficients, (species + 1, contact), none changed by more than `limit`."""
+    steps = state.change_steps
+    products = jnp.sum(steps[:, None] * steps, axis=2)
+    size = sum((products[i, i] for i in range(HISTORY)), jnp.full_like(state.agreement, 1e-300))
+    matrix = products + RIDGE * np.eye(HISTORY)[:, :, None] * size
+    shares = solve_small(matrix, jnp.sum(steps * state.change, axis=1))
+    step = state.damping * state.change
+    for share, value, change in zip(shares, state.value_steps, steps, strict=True):
+        step = step - share * (value + state.damping * change)
+    longest = jnp.max(jnp.abs(step), axis=0)
+    limited = step * jnp.where(longest > limit, limit / longest, 1.0)
+    plain = jnp.clip(state.damping * state.change, -limit, limit)
+    return state.values + jnp.where(jnp.isfinite(longest), limited, plain)
 
 
 def _pushed(steps: Array, newest: Array, dropped: Array) -> Array:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from raffinate.chemistry.equilibrium_newton import solve_masters
+from raffinate.chemistry.equilibrium_guess import exchanged
+from raffinate.chemistry.equilibrium_newton import TOLERANCE, solve_masters
 from raffinate.chemistry.equilibrium_plan import Plan
 from raffinate.numerics.jax_setup import Array, jnp
 
@@ -51,26 +52,24 @@ def amounts_of(plan: Plan, totals: Array, volume: Array, has_organic: Array) -> 
         volume: (2, contact), [-].
         has_organic: Whether there is an organic phase, (contact,).
     """
-    matrix = plan.stoichiometry
+    holds = (plan.stoichiometry > 0.0).astype(float)
     signed = [k for k, s in zip(plan.masters, plan.signed, strict=True) if s]
-    unsigned = [k for k in range(matrix.shape[1]) if k not in signed]
+    unsigned = np.setdiff1d(np.arange(holds.shape[1]), signed)
     absent = totals == 0.0
     phases = jnp.stack([jnp.ones_like(has_organic), has_organic])
-    exists = phases[_phase(plan)]
-    for k in unsigned:
-        exists = exists & ~((matrix[:, k] > 0.0)[:, None] & absent[k])
+    missing = jnp.tensordot(holds[:, unsigned], absent[unsigned].astype(float), 1)
+    exists = phases[_phase(plan)] & (missing == 0.0)
     hopeless = ~jnp.all(jnp.isfinite(totals), axis=0)
-    hopeless = hopeless | jnp.any(totals[np.array(unsigned, dtype=np.intp)] < 0.0, axis=0)
+    hopeless = hopeless | jnp.any(totals[unsigned] < 0.0, axis=0)
     for k in signed:
-        released = jnp.any(exists & (matrix[:, k] < 0.0)[:, None], axis=0)
+        released = jnp.any(exists & (plan.stoichiometry[:, k] < 0.0)[:, None], axis=0)
         hopeless = hopeless | ((totals[k] < 0.0) & ~released)
         nothing = absent[k] & ~released
         absent = absent.at[k].set(nothing)
-        exists = exists & ~((matrix[:, k] > 0.0)[:, None] & nothing)
-    balanced = [k for k in unsigned if k not in plan.given]
-    for k in balanced:
-        somewhere = jnp.any(exists & (matrix[:, k] > 0.0)[:, None], axis=0)
-        hopeless = hopeless | ((totals[k] > 0.0) & ~somewhere)
+        exists = exists & ~((holds[:, k] > 0.0)[:, None] & nothing)
+    balanced = np.setdiff1d(unsigned, plan.given)
+    somewhere = jnp.tensordot(holds[:, balanced].T, exists.astype(float), 1) > 0.0
+    hopeless = hopeless | jnp.any((totals[balanced] > 0.0) & ~somewhere, axis=0)
     held = absent[np.array(plan.masters, dtype=np.intp)]
     return Amounts(totals, volume, exists, held, hopeless)
 
@@ -96,8 +95,21 @@ def given_activities(plan: Plan, amounts: Amounts, log_coefficient: Array) -> Ar
     return jnp.stack(rows) if rows else jnp.zeros((0, amounts.totals.shape[1]))
 
 
-def first_guess(plan: Plan, amounts: Amounts) -> Array:
-    """Return where to begin, (master, contact): each master as if it were all free."""
+def first_guess(plan: Plan, amounts: Amounts, log_constants: Array) -> Array:
+    """Return where to begin at ideal activities, (master, contact).
+
+    Each master as if it were all free; then, where an acid extractant exchanges protons, these
+    two as exchange alone would leave them.
+    """
+    start = _all_free(plan, amounts)
+    if plan.exchange is None:
+        return start
+    none = jnp.zeros_like(log_constants)
+    log_weight = _weights(plan, amounts, log_constants, none, none[0])[2]
+    return exchanged(plan, log_weight, amounts.totals, amounts.volume, start)
+
+
+def _all_free(plan: Plan, amounts: Amounts) -> Array:
     volume = jnp.where(amounts.volume > 0.0, amounts.volume, 1.0)
     rows = []
     for j, k in enumerate(plan.masters):
@@ -116,13 +128,33 @@ class Solved(NamedTuple):
         log_activity: ln of 1000 times the activity of the components, (component, contact).
         log_concentration: (species, contact), [ln mol/m³].
         converged: (contact,).
+        error: Largest |ln(supply/demand)| of a master before the last step, (contact,).
         iterations: (contact,).
     """
 
     log_activity: Array
     log_concentration: Array
     converged: Array
+    error: Array
     iterations: Array
+
+
+def _weights(
+    plan: Plan, amounts: Amounts, log_constants: Array, log_coefficient: Array, log_water: Array
+) -> tuple[Array, Array, Array]:
+    """Return ln of the known activities, of the constants at these coefficients, and of weights.
+
+    The weights are those with the volumes, -inf where the balances do not count a species.
+    """
+    known = given_activities(plan, amounts, log_coefficient)
+    effective = log_constants - log_coefficient
+    if plan.water.any():
+        effective = effective + plan.water[:, None] * log_water
+    for row, k in enumerate(plan.given):
+        effective = effective + plan.stoichiometry[:, k][:, None] * known[row]
+    log_volume = jnp.log(jnp.where(amounts.volume > 0.0, amounts.volume, 1.0))
+    counted = amounts.exists & (amounts.volume > 0.0)[_phase(plan)]
+    return known, effective, jnp.where(counted, effective + log_volume[_phase(plan)], -jnp.inf)
 
 
 def solve_at(
@@ -132,7 +164,8 @@ def solve_at(
     log_coefficient: Array,
     log_water: Array,
     start: Array,
-    max_iterations: int = MAX_ITERATIONS,
+    max_iterations: int | Array = MAX_ITERATIONS,
+    finish: float | Array = TOLERANCE,
 ) -> Solved:
     """Solve the balances at given activity coefficients.
 
@@ -144,17 +177,12 @@ def solve_at(
         log_water: ln of the activity of water, (contact,).
         start: Masters to begin from, (master, contact).
         max_iterations: Newton steps after which a contact is given up.
+        finish: Imbalance from which the last step is taken unseen.
     """
-    known = given_activities(plan, amounts, log_coefficient)
-    effective = log_constants - log_coefficient
-    if plan.water.any():
-        effective = effective + plan.water[:, None] * log_water
-    for row, k in enumerate(plan.given):
-        effective = effective + plan.stoichiometry[:, k][:, None] * known[row]
-    log_volume = jnp.log(jnp.where(amounts.volume > 0.0, amounts.volume, 1.0))
-    counted = amounts.exists & (amounts.volume > 0.0)[_phase(plan)]
-    log_weight = jnp.where(counted, effective + log_volume[_phase(plan)], -jnp.inf)
-    masters, scale, converged, iterations = solve_masters(
+    known, effective, log_weight = _weights(
+        plan, amounts, log_constants, log_coefficient, log_water
+    )
+    found = solve_masters(
         plan,
         log_weight,
         amounts.totals,
@@ -162,17 +190,16 @@ def solve_at(
         amounts.held,
         amounts.hopeless,
         max_iterations,
+        finish,
     )
-    linear = jnp.log(jnp.where(scale > 0.0, scale, 1.0))
-    log_concentration = effective
-    for row, k in enumerate(plan.masters):
-        log_concentration = log_concentration + plan.stoichiometry[:, k][:, None] * masters[row]
-    for row, k in enumerate(plan.linear):
-        log_concentration = log_concentration + plan.stoichiometry[:, k][:, None] * linear[row]
-    order = np.argsort([*plan.masters, *plan.linear, *plan.given])
-    activity = jnp.concatenate([masters, linear, known])[order]
+    linear = jnp.log(jnp.where(found.scale > 0.0, found.scale, 1.0))
+    solved_for = [*plan.masters, *plan.linear]
+    activity = jnp.concatenate([found.log_activity, linear])
+    log_concentration = effective + jnp.tensordot(plan.stoichiometry[:, solved_for], activity, 1)
+    order = np.argsort([*solved_for, *plan.given])
+    activity = jnp.concatenate([activity, known])[order]
     log_concentration = jnp.where(amounts.exists, log_concentration, -jnp.inf)
-    return Solved(activity, log_concentration, converged, iterations)
+    return Solved(activity, log_concentration, found.converged, found.error, found.iterations)
 
 
 def imbalance(plan: Plan, amounts: Amounts, log_concentration: Array) -> Array:

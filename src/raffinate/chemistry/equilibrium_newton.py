@@ -4,9 +4,9 @@ At fixed coefficients the equilibrium minimises the convex Φ(λ) = Σ V_s c_s(�
 logarithms λ of the component activities; its gradient is the mass balances. The linear components
 are minimised away, which leaves a convex function of the masters. The step is Newton's for
 ln(supply/demand) of each master, which is nearly piecewise linear in λ, wherever that step goes
-down in Φ; otherwise it is Newton's for Φ, which always does. A step is accepted when the slope of
-Φ along it has not turned up by more than half of what it was, so that neither the value of Φ, which
-rounding spoils, nor a good start is needed.
+well down in Φ; otherwise it is Newton's for Φ, which always does. A step is accepted when the
+slope of Φ along it has not turned up by more than half of what it was, so that neither the value
+of Φ, which rounding spoils, nor a good start is needed.
 
 Sources: W. R. Smith, R. W. Missen, Chemical Reaction Equilibrium Analysis (1982), for the dual;
 S. Boyd, L. Vandenberghe, Convex Optimization (2004), chapter 9, for the descent.
@@ -29,11 +29,18 @@ TOLERANCE = 1e-13
 LARGEST_STEP = 30.0
 """Largest change of the logarithm of an activity in one step."""
 
+LEAST_DESCENT = 0.1
+"""Slope of Φ along a step for ln(supply/demand), relative to that along Newton's for Φ, below
+which the latter is taken."""
+
 LARGEST_EXPONENT = 300.0
 """Largest logarithm of an amount that is looked at: beyond, only that it is too much matters."""
 
 ROUNDED = 1e-12
 """Imbalance that counts as solved when one more step does not better it: rounding is reached."""
+
+BLIND = 0.3
+"""Imbalance below which the step that is known when the work ends is taken without a look."""
 
 NEAR = 1e-6
 """Imbalance below which every step is accepted: Newton's is quadratic, and slopes are rounding."""
@@ -45,82 +52,67 @@ class Balance(NamedTuple):
     Attributes:
         gradient: Supply less demand, (master, contact), [mol per m³ of both phases].
         error: ln(supply/demand), (master, contact), [-].
-        log_jacobian: Derivative of `error` by λ, nested rows of (contact,).
-        hessian: Derivative of `gradient` by λ, nested rows of (contact,).
-        scale: Of each linear component, amount over weight, (linear, contact).
+        log_jacobian: Derivative of `error` by λ, (master, master, contact).
+        hessian: Derivative of `gradient` by λ, (master, master, contact).
     """
 
     gradient: Array
     error: Array
-    log_jacobian: list[list[Array]]
-    hessian: list[list[Array]]
-    scale: Array
+    log_jacobian: Array
+    hessian: Array
 
 
-def _columns(plan: Plan, places: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the masters' coefficients of some species, (species, master); 0 for no species."""
-    padded = np.vstack([plan.stoichiometry, np.zeros((1, plan.stoichiometry.shape[1]))])
-    return padded[places][:, list(plan.masters)]
-
-
-def _weighted(coefficients: NDArray[np.float64], amounts: Array) -> Array | None:
-    """Return Σ coefficient·amount over species, (contact,); None where all are zero."""
-    if not coefficients.any():
-        return None
-    if (coefficients == 1.0).all():
-        return jnp.sum(amounts, axis=0)
-    return jnp.sum(coefficients[:, None] * amounts, axis=0)
-
-
-def _add(left: Array | None, right: Array | None) -> Array | None:
-    if left is None or right is None:
-        return right if left is None else left
-    return left + right
-
-
-class _Groups(NamedTuple):
-    """Species of the linear components and the others, with the masters' coefficients.
+class Groups(NamedTuple):
+    """Species of the linear components, in slots, and the others.
 
     Attributes:
-        log_weight: ln of constant and volume: one (linear, contact) per slot, then (pure, contact).
-        coefficients: (species, master) of each.
+        slots: ln of constant and volume, (slot, linear, contact).
+        pure: The same of the others, (pure, contact).
+        slot_coefficients: Of the masters, (slot, linear, master); 0 where there is no species.
+        pure_coefficients: (pure, master).
     """
 
-    log_weight: list[Array]
-    coefficients: list[NDArray[np.float64]]
+    slots: Array
+    pure: Array
+    slot_coefficients: NDArray[np.float64]
+    pure_coefficients: NDArray[np.float64]
 
 
-def groups_of(plan: Plan, log_weight: Array) -> _Groups:
+def groups_of(plan: Plan, log_weight: Array) -> Groups:
     """Return the weights, (species, contact), sorted into slots."""
     padded = jnp.concatenate([log_weight, jnp.full_like(log_weight[:1], -jnp.inf)])
-    places = [*plan.slots, plan.pure]
-    return _Groups([padded[p] for p in places], [_columns(plan, p) for p in places])
+    matrix = np.vstack([plan.stoichiometry, np.zeros((1, plan.stoichiometry.shape[1]))])
+    matrix = matrix[:, list(plan.masters)]
+    return Groups(padded[plan.slots], log_weight[plan.pure], matrix[plan.slots], matrix[plan.pure])
 
 
-def amounts_of(
-    plan: Plan, groups: _Groups, totals: Array, masters: Array
-) -> tuple[list[Array], Array]:
-    """Return the amounts of the species by group and the scale of the linear components.
+def _amount(log_weight: Array, coefficients: NDArray[np.float64], masters: Array) -> Array:
+    exponent = log_weight
+    for j in range(len(masters)):
+        if coefficients[..., j].any():
+            exponent = exponent + coefficients[..., j, None] * masters[j]
+    return jnp.exp(jnp.minimum(exponent, LARGEST_EXPONENT))
+
+
+def amounts_of(groups: Groups, held: Array, masters: Array) -> tuple[Array, Array, Array]:
+    """Return the amounts of the species and the scale of the linear components.
 
     Args:
-        plan: Layout of the tableau.
         groups: Weights of the species.
-        totals: (component, contact), [mol per m³ of both phases].
+        held: Totals of the linear components, (linear, contact), [mol per m³ of both phases].
         masters: Logarithms of their activities, (master, contact).
+
+    Returns:
+        Amounts in slots, (slot, linear, contact), and of the others, (pure, contact), [mol per m³
+        of both phases]; amount over weight, (linear, contact).
     """
-    found = []
-    for log_weight, coefficients in zip(groups.log_weight, groups.coefficients, strict=True):
-        exponent = log_weight
-        for j, column in enumerate(coefficients.T):
-            if column.any():
-                exponent = exponent + column[:, None] * masters[j]
-        found.append(jnp.exp(jnp.minimum(exponent, LARGEST_EXPONENT)))
-    weight = sum(found[:-1], jnp.zeros_like(totals[np.array(plan.linear, dtype=np.intp)]))
-    scale = jnp.where(weight > 0.0, totals[np.array(plan.linear, dtype=np.intp)] / weight, 0.0)
-    return [*(w * scale for w in found[:-1]), found[-1]], scale
+    found = _amount(groups.slots, groups.slot_coefficients, masters)
+    weight = jnp.sum(found, axis=0)
+    scale = jnp.where(weight > 0.0, held / weight, 0.0)
+    return found * scale, _amount(groups.pure, groups.pure_coefficients, masters), scale
 
 
-def balance_of(plan: Plan, groups: _Groups, totals: Array, masters: Array, held: Array) -> Balance:
+def balance_of(plan: Plan, groups: Groups, totals: Array, masters: Array, held: Array) -> Balance:
     """Return the balances of the masters.
 
     Args:
@@ -130,101 +122,77 @@ def balance_of(plan: Plan, groups: _Groups, totals: Array, masters: Array, held:
         masters: Logarithms of their activities, (master, contact).
         held: Whether a master is absent and not solved for, (master, contact).
     """
-    amounts, scale = amounts_of(plan, groups, totals, masters)
-    count = len(plan.masters)
-    signed = [(j, sign) for j in range(count) for sign in ((1, -1) if plan.signed[j] else (1,))]
-    means = _means(plan, groups, amounts, totals)
-    zero = jnp.zeros_like(totals[0])
-    side, slope = {}, {}
-    for j, sign in signed:
-        total: Array | None = None
-        first: list[Array | None] = [None] * count
-        for index, (amount, matrix) in enumerate(zip(amounts, groups.coefficients, strict=True)):
-            part = np.maximum(sign * matrix[:, j], 0.0)
-            if not part.any():
-                continue
-            total = _add(total, _weighted(part, amount))
-            for k in range(count):
-                spread = _weighted(part * matrix[:, k], amount)
-                if index < len(plan.slots) and means[k] is not None:
-                    shift = -jnp.sum(part[:, None] * amount * means[k], axis=0)
-                    spread = _add(spread, shift)
-                first[k] = _add(first[k], spread)
-        side[j, sign] = zero if total is None else total
-        slope[j, sign] = [zero if f is None else f for f in first]
-    return _assembled(plan, totals, held, side, slope, scale)
+    count, contacts = masters.shape
+    linear = totals[np.array(plan.linear, dtype=np.intp)]
+    slots, pure, _ = amounts_of(groups, linear, masters)
+    signed = np.flatnonzero(plan.signed)
+    # Sides: what supplies each master, then what takes it up where something does.
+    in_slots, in_pure = (
+        np.concatenate([np.maximum(c, 0.0), np.maximum(-c[..., signed], 0.0)], axis=-1)
+        for c in (groups.slot_coefficients, groups.pure_coefficients)
+    )
+    by_linear = jnp.zeros((in_slots.shape[-1], *linear.shape))
+    for part, amount in zip(in_slots, slots, strict=True):
+        by_linear = by_linear + part.T[..., None] * amount
+    inverse = jnp.where(linear > 0.0, 1.0 / jnp.where(linear > 0.0, linear, 1.0), 0.0)
+    mean = (by_linear[:count] - _spread(by_linear[count:], signed, count)) * inverse
+    sides = jnp.sum(by_linear, axis=1) + jnp.tensordot(in_pure.T, pure, 1)
+    slopes = _second(in_slots, groups.slot_coefficients, slots.reshape(-1, contacts))
+    slopes = slopes + _second(in_pure, groups.pure_coefficients, pure)
+    slopes = slopes - jnp.sum(by_linear[:, None] * mean, axis=2)
+    given = totals[np.array(plan.masters, dtype=np.intp)]
+    supply = sides[:count] + jnp.maximum(-given, 0.0)
+    demand = jnp.maximum(given, 0.0) + _spread(sides[count:], signed, count)
+    supply = jnp.where(held, 1.0, jnp.maximum(supply, 1e-290))
+    demand = jnp.where(held, 1.0, jnp.maximum(demand, 1e-290))
+    rise, fall = slopes[:count], _spread(slopes[count:], signed, count)
+    alone = jnp.asarray(np.eye(count)[:, :, None])
+    idle = held[:, None]
+    return Balance(
+        gradient=supply - demand,
+        error=jnp.log(supply / demand),
+        log_jacobian=jnp.where(idle, alone, rise / supply[:, None] - fall / demand[:, None]),
+        hessian=jnp.where(idle, alone, rise - fall),
+    )
 
 
-def _means(plan: Plan, groups: _Groups, amounts: list[Array], totals: Array) -> list[Array | None]:
-    """Return the mean coefficient of each master in each linear component, (linear, contact)."""
-    held = totals[np.array(plan.linear, dtype=np.intp)]
-    inverse = jnp.where(held > 0.0, 1.0 / jnp.where(held > 0.0, held, 1.0), 0.0)
-    means: list[Array | None] = []
-    for k in range(len(plan.masters)):
-        total: Array | None = None
-        for amount, matrix in zip(amounts[:-1], groups.coefficients[:-1], strict=True):
-            if matrix[:, k].any():
-                total = _add(total, amount * matrix[:, k][:, None])
-        means.append(None if total is None else total * inverse)
-    return means
+def _spread(rows: Array, places: NDArray[np.intp], count: int) -> Array:
+    """Return rows at their places among `count`, zeros elsewhere."""
+    order = np.full(count, len(places), dtype=np.intp)
+    order[places] = np.arange(len(places))
+    return jnp.concatenate([rows, jnp.zeros((1, *rows.shape[1:]))])[order]
 
 
-def _assembled(
-    plan: Plan,
-    totals: Array,
-    held: Array,
-    side: dict[tuple[int, int], Array],
-    slope: dict[tuple[int, int], list[Array]],
-    scale: Array,
-) -> Balance:
-    gradient, error, jacobian, hessian = [], [], [], []
-    for j, place in enumerate(plan.masters):
-        total, absent = totals[place], held[j]
-        supply = side[j, 1] + jnp.maximum(-total, 0.0)
-        demand = jnp.maximum(total, 0.0)
-        rise = slope[j, 1]
-        fall = [jnp.zeros_like(total)] * len(rise)
-        if plan.signed[j]:
-            demand, fall = demand + side[j, -1], slope[j, -1]
-        supply = jnp.where(absent, 1.0, jnp.maximum(supply, 1e-290))
-        demand = jnp.where(absent, 1.0, jnp.maximum(demand, 1e-290))
-        gradient.append(supply - demand)
-        error.append(jnp.log(supply / demand))
-        own = [jnp.where(absent, float(k == j), 0.0) for k in range(len(rise))]
-        jacobian.append(
-            [
-                jnp.where(absent, o, r / supply - f / demand)
-                for o, r, f in zip(own, rise, fall, strict=True)
-            ]
-        )
-        hessian.append(
-            [jnp.where(absent, o, r - f) for o, r, f in zip(own, rise, fall, strict=True)]
-        )
-    return Balance(jnp.stack(gradient), jnp.stack(error), jacobian, hessian, scale)
+def _second(sides: NDArray[np.float64], coefficients: NDArray[np.float64], amounts: Array) -> Array:
+    """Return Σ side·coefficient·amount over species, (side, master, contact)."""
+    product = sides[..., :, None] * coefficients[..., None, :]
+    matrix = product.reshape(-1, sides.shape[-1] * coefficients.shape[-1]).T
+    found: Array = jnp.tensordot(matrix, amounts, 1)
+    return found.reshape(sides.shape[-1], coefficients.shape[-1], -1)
 
 
-def solve_small(matrix: list[list[Array]], right: list[Array]) -> list[Array]:
-    """Return x of a small system whose entries are arrays over contacts, by pivoted elimination."""
+def solve_small(matrix: Array, right: Array) -> Array:
+    """Return x of small systems, one for each contact, by elimination with pivots.
+
+    Args:
+        matrix: (row, column, ...).
+        right: (row, ...).
+    """
     count = len(right)
-    rows = [[*row, r] for row, r in zip(matrix, right, strict=True)]
+    rows = [jnp.concatenate([matrix[k], right[k][None]]) for k in range(count)]
     for k in range(count):
         for other in range(k + 1, count):
             swap = jnp.abs(rows[other][k]) > jnp.abs(rows[k][k])
-            pair = list(zip(rows[k], rows[other], strict=True))
-            rows[k] = [jnp.where(swap, b, a) for a, b in pair]
-            rows[other] = [jnp.where(swap, a, b) for a, b in pair]
-        pivot = jnp.where(rows[k][k] == 0.0, 1e-290, rows[k][k])
-        rows[k] = [jnp.ones_like(pivot) if i == k else v / pivot for i, v in enumerate(rows[k])]
-        for other in range(k + 1, count):
-            factor = rows[other][k]
-            rows[other] = [b - factor * a for a, b in zip(rows[k], rows[other], strict=True)]
-    found: list[Array] = [jnp.zeros_like(right[0])] * count
-    for k in reversed(range(count)):
-        value = rows[k][count]
-        for i in range(k + 1, count):
-            value = value - rows[k][i] * found[i]
-        found[k] = value
-    return found
+            rows[k], rows[other] = (
+                jnp.where(swap, rows[other], rows[k]),
+                jnp.where(swap, rows[k], rows[other]),
+            )
+        pivot = rows[k][k]
+        rows[k] = rows[k] / jnp.where(pivot == 0.0, 1e-290, pivot)
+        for other in range(count):
+            if other != k:
+                rows[other] = rows[other] - rows[other][k] * rows[k]
+    return jnp.stack([row[count] for row in rows])
 
 
 class _State(NamedTuple):
@@ -242,16 +210,20 @@ class _State(NamedTuple):
 
 def _direction(balance: Balance) -> tuple[Array, Array]:
     """Return a direction that goes down and the slope along it, (contact,)."""
-    quick = jnp.stack(solve_small(balance.log_jacobian, list(-balance.error)))
-    safe = _bounded(jnp.stack(solve_small(balance.hessian, list(-balance.gradient))))
-    quick = _bounded(quick)
-    down = jnp.sum(quick * balance.gradient, axis=0)
-    direction = jnp.where(down < 0.0, quick, safe)
-    return direction, jnp.sum(direction * balance.gradient, axis=0)
+    matrix = jnp.stack([balance.log_jacobian, balance.hessian], axis=2)
+    right = jnp.stack([balance.error, balance.gradient], axis=1)
+    step = -solve_small(matrix, right)
+    longest = jnp.max(jnp.abs(step), axis=0)
+    factor = jnp.where(longest > LARGEST_STEP, LARGEST_STEP / longest, 1.0)
+    step = jnp.where(jnp.isfinite(longest), factor * step, 0.0)
+    slope = jnp.sum(step * balance.gradient[:, None], axis=0)
+    # Across the valley of Φ, the first would go down for ever and get nowhere.
+    down = slope[0] < LEAST_DESCENT * slope[1]
+    return jnp.where(down, step[:, 0], step[:, 1]), jnp.where(down, slope[0], slope[1])
 
 
 def _after_one_step(
-    plan: Plan, groups: _Groups, totals: Array, held: Array, state: _State
+    plan: Plan, groups: Groups, totals: Array, held: Array, finish: float | Array, state: _State
 ) -> _State:
     trial = state.masters + state.length * state.direction
     balance = balance_of(plan, groups, totals, trial, held)
@@ -259,7 +231,7 @@ def _after_one_step(
     slope = jnp.sum(balance.gradient * state.direction, axis=0)
     down = slope <= 0.5 * jnp.abs(state.slope)
     taken = (down | (error <= NEAR)) & ~state.done
-    solved = (error <= TOLERANCE) | ((error <= ROUNDED) & (state.error <= ROUNDED))
+    solved = (error <= finish) | ((error <= ROUNDED) & (state.error <= ROUNDED))
     direction, new_slope = _direction(balance)
     back = jnp.abs(state.slope) / (jnp.abs(state.slope) + jnp.maximum(slope, 0.0))
     shorter = state.length * jnp.clip(jnp.nan_to_num(back), 0.1, 0.6)
@@ -275,11 +247,22 @@ def _after_one_step(
     )
 
 
-def _bounded(step: Array) -> Array:
-    longest = jnp.max(jnp.abs(step), axis=0)
-    finite = jnp.isfinite(longest)
-    factor = jnp.where(longest > LARGEST_STEP, LARGEST_STEP / longest, 1.0)
-    return jnp.where(finite, factor * step, 0.0)
+class Masters(NamedTuple):
+    """What the balances of the masters give.
+
+    Attributes:
+        log_activity: ln of the masters' activities, (master, contact).
+        scale: Amount over weight of the linear components, (linear, contact).
+        converged: (contact,).
+        error: Largest |ln(supply/demand)| at the last look, (contact,).
+        iterations: (contact,).
+    """
+
+    log_activity: Array
+    scale: Array
+    converged: Array
+    error: Array
+    iterations: Array
 
 
 def solve_masters(
@@ -289,8 +272,9 @@ def solve_masters(
     start: Array,
     held: Array,
     hopeless: Array,
-    max_iterations: int,
-) -> tuple[Array, Array, Array, Array]:
+    max_iterations: int | Array,
+    finish: float | Array,
+) -> Masters:
     """Solve the balances of the masters.
 
     Args:
@@ -302,15 +286,14 @@ def solve_masters(
         held: Masters that are absent, (master, contact).
         hopeless: Contacts that have no equilibrium, (contact,); not worked on.
         max_iterations: Steps after which a contact is given up.
-
-    Returns:
-        The masters, (master, contact); the linear components' scale, (linear, contact); whether
-        each contact converged; and its iterations.
+        finish: Imbalance from which the last step is taken unseen: Newton's is quadratic.
     """
     groups = groups_of(plan, log_weight)
+    linear = totals[np.array(plan.linear, dtype=np.intp)]
     if not plan.masters:
-        _, scale = amounts_of(plan, groups, totals, start)
-        return start, scale, ~hopeless, jnp.zeros_like(hopeless, dtype=jnp.int32)
+        scale = amounts_of(groups, linear, start)[2]
+        none = jnp.zeros_like(totals[0])
+        return Masters(start, scale, ~hopeless, none, jnp.zeros_like(hopeless, dtype=jnp.int32))
 
     def unfinished(state: _State) -> Array:
         return jnp.any(~state.done) & (state.steps < max_iterations)
@@ -326,6 +309,9 @@ def solve_masters(
         iterations=jnp.zeros(hopeless.shape, dtype=jnp.int32),
         steps=jnp.array(0),
     )
-    state = lax.while_loop(unfinished, partial(_after_one_step, plan, groups, totals, held), state)
-    _, scale = amounts_of(plan, groups, totals, state.masters)
-    return state.masters, scale, state.done & ~hopeless, state.iterations
+    after = partial(_after_one_step, plan, groups, totals, held, finish)
+    state = lax.while_loop(unfinished, after, state)
+    unseen = (state.error > TOLERANCE) & (state.error <= BLIND)
+    masters = state.masters + jnp.where(unseen, state.direction, 0.0)
+    scale = amounts_of(groups, linear, masters)[2]
+    return Masters(masters, scale, state.done & ~hopeless, state.error, state.iterations)

@@ -37,6 +37,8 @@ class Plan:
             there is none.
         pure: Species without any linear component.
         signed: Whether a master's total can be negative, (master,).
+        exchange: Places among the masters of the proton and of the extractant that takes its
+            place one for one in every organic species; None where there is no such pair.
     """
 
     stoichiometry: NDArray[np.float64]
@@ -51,6 +53,7 @@ class Plan:
     slots: NDArray[np.intp]
     pure: NDArray[np.intp]
     signed: tuple[bool, ...]
+    exchange: tuple[int, int] | None
 
 
 @lru_cache(maxsize=256)
@@ -71,6 +74,7 @@ def plan_of(tableau: Tableau, known: tuple[tuple[str, Known], ...] = ()) -> Plan
     slots = np.full((depth, len(linear)), len(matrix), dtype=np.intp)
     for column, places in enumerate(members):
         slots[: len(places), column] = places
+    signed = tuple(bool((matrix[:, k] < 0.0).any()) for k in masters)
     pure = np.flatnonzero(~(matrix[:, list(linear)] > 0.0).any(axis=1))
     return Plan(
         stoichiometry=matrix,
@@ -84,5 +88,20 @@ def plan_of(tableau: Tableau, known: tuple[tuple[str, Known], ...] = ()) -> Plan
         given_activity=tuple(modes[tableau.components[k]] == "activity" for k in given),
         slots=slots,
         pure=pure,
-        signed=tuple(bool((matrix[:, k] < 0.0).any()) for k in masters),
+        signed=signed,
+        exchange=_exchange(matrix[:, list(masters)], signed) if linear else None,
     )
+
+
+def _exchange(matrix: NDArray[np.float64], signed: tuple[bool, ...]) -> tuple[int, int] | None:
+    """Return the places of proton and extractant where the one is exchanged for the other."""
+    if sum(signed) != 1:
+        return None
+    proton = signed.index(True)
+    for k in range(len(signed)):
+        bound = (matrix[:, k] > 0.0) & (matrix[:, proton] < 0.0)
+        free = (matrix[:, k] > 0.0) & (matrix[:, proton] == 0.0)
+        traded = (matrix[bound, k] == -matrix[bound, proton]).all()
+        if k != proton and bound.any() and free.sum() == 1 and traded:
+            return proton, k
+    return None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from raffinate.chemistry.complexes import Database, load_complexes, load_free_ions
 from raffinate.chemistry.equilibrium import Equilibrium, equilibrium
+from raffinate.chemistry.equilibrium_compile import FEW_CONTACTS
 from raffinate.chemistry.equilibrium_plan import Known
 from raffinate.chemistry.nonideality import ActivityKind, BuiltNonIdeality, build_nonideality
 from raffinate.chemistry.species import Species
@@ -27,7 +28,12 @@ BY_PH: tuple[tuple[str, Known], ...] = (("proton", "activity"),)
 LARGEST_TITRANT = 1e5
 """Beyond this no liquor is looked for, [mol/m³]."""
 
-_equilibrium = partial(jax.jit, static_argnums=(0, 4), static_argnames=("known",))(equilibrium)
+ROUNDING = 1e-15
+"""Charge of a liquor relative to its ions that is rounding, [-]."""
+
+_equilibrium = partial(
+    jax.jit, static_argnums=(0, 4), static_argnames=("known",), compiler_options=FEW_CONTACTS
+)(equilibrium)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,8 +90,10 @@ class LiquorModel:
 
     def neutral_proton(self, totals: FloatArray) -> float:
         """Return the proton total at which other totals are neutral, [mol/m³]."""
-        charges = self.tableau.component_charge * totals
-        return -float(np.delete(charges, self.proton).sum())
+        charges = np.delete(self.tableau.component_charge * totals, self.proton)
+        excess = float(charges.sum())
+        # What rounding leaves of a neutral salt is no acid or base.
+        return -excess if abs(excess) > ROUNDING * float(np.abs(charges).sum()) else 0.0
 
     def held_proton(self, found: Equilibrium) -> float:
         """Return the proton total that a state holds, [mol/m³]."""

@@ -211,7 +211,7 @@ class TableauChemistry:
         else:
             amounts = amounts_of(plan, totals, data.volume, organic)
             none = jnp.zeros_like(data.log_constants)
-            start = first_guess(plan, amounts)
+            start = first_guess(plan, amounts, data.log_constants)
             solved = solve_at(plan, amounts, data.log_constants, none, none[0], start)
             found = solved.log_concentration
         return jnp.exp(found[:, 0])

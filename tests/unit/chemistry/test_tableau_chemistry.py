@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
+from raffinate.chemistry.equilibrium_compile import FEW_CONTACTS
 from raffinate.chemistry.exchange import AcidicExchange, ExchangeParameters
 from raffinate.chemistry.species import Species
 from raffinate.chemistry.tableau import Tableau, build_tableau
@@ -14,6 +17,7 @@ from raffinate.numerics.jax_setup import given, jax, jnp
 from raffinate.sources import Source
 
 ASSUMED = Source(title="Numbers of a test", evidence="assumed")
+compiled = partial(jax.jit, compiler_options=FEW_CONTACTS)
 
 
 def species(
@@ -66,8 +70,8 @@ def pair() -> tuple[AcidicExchange, ExchangeParameters, TableauChemistry, Tablea
 def test_ideal_tableau_finds_the_contacts_of_acidic_exchange():
     old, old_numbers, new, new_numbers = pair()
     totals = given(TOTALS)
-    expected = jax.jit(old.contact)(totals, 0.5, old_numbers)
-    found = jax.jit(new.contact)(totals, 0.5, new_numbers)
+    expected = compiled(old.contact)(totals, 0.5, old_numbers)
+    found = compiled(new.contact)(totals, 0.5, new_numbers)
     assert np.asarray(found) == pytest.approx(np.asarray(expected), abs=1e-11)
 
 
@@ -78,8 +82,8 @@ def test_ideal_tableau_has_the_residuals_and_jacobian_of_acidic_exchange():
         assert chemistry.components == old.components or chemistry.components[:4] == ELEMENTS
         assert chemistry.acidity == old.acidity
         assert chemistry.organic_components == old.organic_components
-        value = chemistry.residual(place, given(TOTALS), 0.5, numbers)
-        slope = jax.jacfwd(chemistry.residual)(place, given(TOTALS), 0.5, numbers)
+        value = compiled(chemistry.residual)(place, given(TOTALS), 0.5, numbers)
+        slope = compiled(jax.jacfwd(chemistry.residual))(place, given(TOTALS), 0.5, numbers)
         if chemistry is old:
             expected, expected_slope = value, slope
     assert np.asarray(value) == pytest.approx(np.asarray(expected), rel=1e-11, abs=1e-13)
@@ -91,7 +95,7 @@ def test_over_saponified_organic_gives_nan():
     _, _, new, numbers = pair()
     totals = TOTALS.copy()
     totals[4] += 300.0
-    assert np.isnan(np.asarray(new.contact(given(totals), 0.5, numbers))).any()
+    assert np.isnan(np.asarray(compiled(new.contact)(given(totals), 0.5, numbers))).any()
 
 
 def complexed() -> tuple[TableauChemistry, TableauParameters]:
@@ -110,17 +114,17 @@ def complexed() -> tuple[TableauChemistry, TableauParameters]:
 def test_complexes_add_no_unknowns_and_the_contact_solves_the_residuals():
     chemistry, numbers = complexed()
     totals = given(np.array([20.0, 60.0, 8.0, 30.0, 90.0, 300.0, 60.0, 250.0]))
-    place = jax.jit(chemistry.contact)(totals, 0.5, numbers)
+    place = compiled(chemistry.contact)(totals, 0.5, numbers)
     assert place.shape == (len(chemistry.components) + 1,)
-    left = jax.jit(chemistry.residual)(place, totals, 0.5, numbers)
+    left = compiled(chemistry.residual)(place, totals, 0.5, numbers)
     assert np.abs(np.asarray(left)).max() < 1e-11
 
 
 def test_jacobian_through_the_complexes_agrees_with_finite_differences():
     chemistry, numbers = complexed()
     totals = given(np.array([20.0, 60.0, 8.0, 30.0, 90.0, 300.0, 60.0, 250.0]))
-    place = jax.jit(chemistry.contact)(totals, 0.5, numbers)
-    phases = jax.jit(lambda u: jnp.log(chemistry.phases(u, numbers)[1][:5]))
+    place = compiled(chemistry.contact)(totals, 0.5, numbers)
+    phases = compiled(lambda u: jnp.log(chemistry.phases(u, numbers)[1][:5]))
     slope = jax.jacfwd(phases)(place)
     for k in range(len(place)):
         step = jnp.zeros_like(place).at[k].set(1e-5)
