@@ -8,6 +8,7 @@ from raffinate.chemistry.separation_factors import load_separation_factors
 from raffinate.chemistry.series import leave_one_out
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.chemistry.system_file import load_system, shipped_systems
+from raffinate.cli.systems import RANGES
 from raffinate.errors import SpecificationError
 from raffinate.sources import Source
 
@@ -88,6 +89,16 @@ def _facts(system: ExtractionSystem, sources: dict[Source, str]) -> str:
     for name, (limit, source) in limits.items():
         known = f"{limit:g}, source {sources[source]}" if limit and source else "none found"
         rows.append((f"limit of {name}", known))
+    if system.ranges is not None:
+        rows += [
+            (
+                f"range of {label}",
+                f"{low / unit:.4g} to {high / unit:.4g}{symbol}, "
+                f"source {sources[system.ranges.source]}",
+            )
+            for name, (low, high) in system.ranges.spans.items()
+            for label, unit, symbol in (RANGES[name],)
+        ]
     for slope in system.temperature_slopes:
         text = f"{slope.slope:g}, source {sources[slope.source]}"
         rows.append((f"{slope.element}, log₁₀ K over 1/T, K", text))

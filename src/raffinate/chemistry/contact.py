@@ -89,9 +89,7 @@ def equilibrate(
         *stated.warnings,
         *system_warnings(system, ions, given, held),
         *oversaponified(ions, liquor, saponified * float(oa_ratio)),
-        *contact_warnings(
-            system, found, stated.tableau.components, saponified / float(organic["extractant"])
-        ),
+        *contact_warnings(system, found, stated, saponified / float(organic["extractant"])),
     ]
     return replace(found, oa_ratio=float(oa_ratio), warnings=tuple(dict.fromkeys(warnings)))
 
@@ -137,7 +135,8 @@ def _described(
         free_proton=solution.species["H+"],
         free_extractant=solution.free_extractant,
         ionic_strength=solution.ionic_strength,
-        loading=solution.bound_to(given) / bound,
+        # Full extractant may round to the last digit above 1.
+        loading=min(solution.bound_to(given) / bound, 1.0),
         oa_ratio=1.0,
         balance_error=solution.balance_error,
         species=solution.species,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from raffinate.chemistry.elements import IMPURITIES, RARE_EARTHS
+from raffinate.chemistry.liquor_limits import check_dissolved
 from raffinate.chemistry.species import FREE_SPECIES
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.chemistry.system_tableau import (
@@ -91,6 +92,7 @@ def liquor_components(
     """
     known = (*ions.cations, "proton", *ions.anions, *(("hydroxide",) if ions.basic else ()))
     _check_amounts(system, aqueous, known, AQUEOUS)
+    check_dissolved(aqueous, AQUEOUS)
     found = {name: float(value) for name, value in aqueous.items() if name != "hydroxide"}
     if "proton" in aqueous or "hydroxide" in aqueous:
         found["proton"] = found.get("proton", 0.0) - float(aqueous.get("hydroxide", 0.0))
@@ -289,13 +291,21 @@ def _check_amounts(
                 f"{name!r} {what}{': ' + reason if reason else ''}.",
                 where=where,
                 allowed=", ".join(known),
-                mend="" if metal or reason else nearest_name(name, known),
+                mend="" if metal or reason else _mend(name, known),
             )
         if not (isinstance(value, (int, float, np.number)) and np.isfinite(value) and value >= 0.0):
             unit = "" if name == "saponification_degree" else " mol/m³"
             raise SpecificationError(
                 f"{name} is {value}{unit}.", where=where, allowed="finite, 0 or more"
             )
+
+
+def _mend(name: str, known: tuple[str, ...]) -> str:
+    if name == "pH":
+        return "pH is a result. Give proton, all acid of the liquor, or leave it out beside anions."
+    hint = nearest_name(name, known)
+    # The names that are known stand under `allowed` already.
+    return hint if hint.startswith("Did") else ""
 
 
 def _reason(system: ExtractionSystem, name: str) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from raffinate.chemistry.contact_phases import WHERE
 from raffinate.chemistry.equilibrium import Equilibrium, equilibrium
+from raffinate.chemistry.equilibrium_compile import FEW_CONTACTS
 from raffinate.chemistry.nonideality import NonIdeality
 from raffinate.chemistry.system_tableau import SystemTableau
 from raffinate.chemistry.tableau import Tableau
@@ -94,7 +95,7 @@ class Solution:
         return bound
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1), compiler_options=FEW_CONTACTS)
 def solved(
     tableau: Tableau,
     model: NonIdeality,
@@ -183,9 +184,9 @@ def closed(
     """Return the contact with the charge of its liquor closed to the last digits.
 
     The balance of the proton is that of its acid less what the organic has released, which may be
-    far more than all ions of a dilute liquor; neutrality of the liquor, the same statement, holds
-    its digits. Newton's steps at the activity coefficients found put it in place of that balance,
-    unless no species releases protons.
+    far more than all ions of a dilute liquor; neutrality of the liquor, the same statement, then
+    holds its digits. Newton's steps at the activity coefficients found put it in place of that
+    balance, unless the ions outweigh what the organic has released.
 
     Args:
         tableau: Components and species.
@@ -204,7 +205,8 @@ def closed(
     moved = np.zeros(len(totals))
     left = weight[:, None] * matrix
     aim = totals.copy()
-    if (matrix[:, proton] < 0.0).any():
+    released = np.abs(left[:, proton]) @ concentration
+    if (matrix[:, proton] < 0.0).any() and np.abs(charge) @ concentration < released:
         left[:, proton], aim[proton] = charge, 0.0
 
     def imbalance(values: Array) -> Array:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from raffinate.chemistry.contact_phases import Ions, charge_of
 from raffinate.chemistry.contact_solve import Solution
+from raffinate.chemistry.liquor_limits import concentrated
+from raffinate.chemistry.pitzer_range import beyond_pitzer
 from raffinate.chemistry.saturation import (
     Solid,
     load_solids,
@@ -16,19 +18,25 @@ from raffinate.chemistry.saturation import (
 )
 from raffinate.chemistry.species import FREE_SPECIES
 from raffinate.chemistry.system import ExtractionSystem
+from raffinate.chemistry.system_tableau import SystemTableau
 from raffinate.units import PER_LITRE
 
 if TYPE_CHECKING:
     from raffinate.chemistry.contact_state import Contact
 
-LARGEST_PH = 4.0
-"""pH of the least acid liquor of the shipped shake-outs; beyond it constants are extrapolated."""
+PERCENT = 0.01
+"""One per cent, [-]."""
 
-LARGEST_PROTON = 2.0 * PER_LITRE
-"""Acid of the most acid liquor of the shipped shake-outs, [mol/m³]."""
+ROUNDING = 1e-9
+"""By which a value may miss a range and still lie on its edge, [-]."""
 
-LARGEST_LOADING = 0.74
-"""Largest share of the extractant bound to metals in the shipped shake-outs, [-]."""
+HYDROLYSIS_PH = 4.0
+"""From which a liquor without hydroxo complexes is doubted, [-]. Assumed: a tenth of Al³⁺ is
+hydrolysed there, of Nd³⁺ far less (aqueous_complexes_llnl.csv)."""
+
+IDEAL_STRENGTH = 0.1 * PER_LITRE
+"""Ionic strength above which ideal activities mislead about solids, [mol/m³]. Assumed: there an
+ion of charge 3 has lost half a unit in log₁₀ of its activity by any Debye-Hückel law."""
 
 
 def system_warnings(
@@ -90,38 +98,61 @@ def oversaponified(ions: Ions, liquor: Mapping[str, float], brought: float) -> l
 
 
 def contact_warnings(
-    system: ExtractionSystem, found: Contact, components: tuple[str, ...], saponified: float
+    system: ExtractionSystem, found: Contact, stated: SystemTableau, saponified: float
 ) -> list[str]:
     """Return what the equilibrium itself shows.
 
     Args:
         system: The constants.
         found: The contact.
-        components: Of its tableau.
+        stated: The tableau it was solved with.
         saponified: Share of HA that the organic brought neutralised, [-].
     """
     return [
-        *(_acidity(found) if system.mechanism == "exchange" else []),
+        *_ranges(system, found),
         *_loading(system, found),
         *_saponification(system, saponified),
-        *_saturation(found, components),
+        *concentrated(found.ionic_strength),
+        *beyond_pitzer(stated.tableau, stated.nonideality, found.species),
+        *_saturation(found, stated.tableau.components),
     ]
 
 
-def _acidity(found: Contact) -> list[str]:
-    if found.pH > LARGEST_PH:
-        hydrolysed = any(_hydrolysed(name) for name in found.species)
-        model = "" if hydrolysed else "which is not modelled, "
-        return [
-            f"pH is {found.pH:.2f}, outside the fitted range, which ends at {LARGEST_PH:g}: "
-            f"hydrolysis, {model}may have begun."
-        ]
-    if found.free_proton > LARGEST_PROTON:
-        return [
-            f"Acid is {found.free_proton / PER_LITRE:.3g} mol/L, outside the fitted range, which "
-            f"ends at {LARGEST_PROTON / PER_LITRE:g}: D is extrapolated and small."
-        ]
-    return []
+def _ranges(system: ExtractionSystem, found: Contact) -> list[str]:
+    """Return a sentence for each quantity beyond what the constants are stated for."""
+    values = {
+        "pH": ("pH", found.pH, 1.0, ""),
+        "proton": ("Free H⁺", found.free_proton, PER_LITRE, " mol/L"),
+        "anion": (
+            system.medium.capitalize(),
+            found.aqueous.get(system.medium, 0.0),
+            PER_LITRE,
+            " mol/L",
+        ),
+        "extractant": ("Extractant", found.organic["extractant"], PER_LITRE, " mol/L"),
+        "loading": ("Loading", found.loading, PERCENT, " %"),
+    }
+    sentences = []
+    for name, (low, high) in (system.ranges.spans if system.ranges else {}).items():
+        shown, value, unit, symbol = values[name]
+        slack = ROUNDING * max(abs(low), abs(high))
+        if low - slack <= value <= high + slack:
+            continue
+        sentences.append(
+            f"{shown} is {value / unit:.3g}{symbol}, outside {low / unit:.3g} to "
+            f"{high / unit:.3g}, for which {system.name} is stated: D is extrapolated."
+            + _consequence(name, value > high, found)
+        )
+    return sentences
+
+
+def _consequence(name: str, above: bool, found: Contact) -> str:
+    """Say what else happens there."""
+    outside = above if name == "pH" else name == "proton" and not above
+    basic = outside and found.pH > HYDROLYSIS_PH
+    if basic and not any(_hydrolysed(species) for species in found.species):
+        return " Hydrolysis is not modelled."
+    return " Expect a viscous organic or a gel." if name == "loading" and above else ""
 
 
 def _hydrolysed(name: str) -> bool:
@@ -130,19 +161,14 @@ def _hydrolysed(name: str) -> bool:
 
 def _loading(system: ExtractionSystem, found: Contact) -> list[str]:
     limit = system.loading_limit
-    if limit is not None and found.loading > limit:
-        source = system.loading_limit_source
-        said = f" ({source.title})" if source else ""
-        return [
-            f"Metals bind {found.loading:.0%} of the extractant, above the {limit:.0%} at which "
-            f"the organic gels or splits into a third phase{said}."
-        ]
-    if limit is None and system.mechanism == "exchange" and found.loading > LARGEST_LOADING:
-        return [
-            f"Metals bind {found.loading:.0%} of the extractant, outside the fitted range, which "
-            f"ends at {LARGEST_LOADING:.0%}: expect a viscous organic or a gel."
-        ]
-    return []
+    if limit is None or found.loading <= limit:
+        return []
+    source = system.loading_limit_source
+    said = f" ({source.title})" if source else ""
+    return [
+        f"Metals bind {found.loading:.0%} of the extractant, above the {limit:.0%} at which "
+        f"the organic gels or splits into a third phase{said}."
+    ]
 
 
 def _saponification(system: ExtractionSystem, saponified: float) -> list[str]:
@@ -177,5 +203,11 @@ def _saturation(found: Contact, components: tuple[str, ...]) -> list[str]:
         sentences.append(
             "What precipitates is not taken out of the liquor, so the contact would end "
             "elsewhere: saponify the organic less, or give the liquor more acid."
+        )
+    if sentences and found.activity == "ideal" and found.ionic_strength > IDEAL_STRENGTH:
+        sentences.append(
+            f"Saturation indices are overstated, by whole units where ions of high charge meet: "
+            f"activities are ideal at an ionic strength of {found.ionic_strength / PER_LITRE:.2g} "
+            f"mol/L. Look at the liquor with `raffinate speciate`."
         )
     return sentences

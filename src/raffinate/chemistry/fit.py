@@ -75,8 +75,8 @@ def fit_system(
     whole, others = _without_others(table, symbols)
     excluded = find_exclusions(whole)
     dropped = {item.test_id for item in excluded}
-    keep = np.array([test not in dropped for test in whole.test_id])
-    _check_enough(whole.select(keep), symbols, excluded)
+    keep = np.array([test not in dropped for test in whole.test_id], dtype=bool)
+    _check_enough(whole.select(keep), symbols, others + excluded)
     chosen = default_priors(table.extractant, table.medium) if priors is None else tuple(priors)
     chosen = tuple(item for item in chosen if {item.first, item.second} <= set(symbols))
     problem = build_problem(

@@ -7,8 +7,9 @@ import numpy as np
 from raffinate.chemistry.fit_map import Estimate
 from raffinate.chemistry.fit_problem import FitActivity, Floats, Problem
 from raffinate.chemistry.loading import LoadingModel
-from raffinate.chemistry.system import ExtractionSystem
+from raffinate.chemistry.system import ExtractionSystem, ValidityRanges
 from raffinate.lab.shake_out import ShakeOutTable
+from raffinate.lab.shake_out_checks import equilibrium_acidity
 from raffinate.sources import Source
 from raffinate.units import PER_LITRE
 
@@ -50,6 +51,7 @@ def build_system(name: str, problem: Problem, best: Estimate) -> ExtractionSyste
         saponification_source=SAPONIFICATION_SOURCE,
         basis=(table.source, *dict.fromkeys(prior.source for prior in priors)),
         validity=_validity(table, problem.activity),
+        ranges=_ranges(table, fit),
         activity=problem.activity,
         loading=_loading(problem, best, fit),
     )
@@ -68,8 +70,24 @@ def _liquor(table: ShakeOutTable) -> str:
     return "liquor put in" if table.acidity_reading == "feed" else "liquor found"
 
 
+def _bound(table: ShakeOutTable) -> Floats:
+    """Return the share of the extractant bound to metals, (test,), [-]."""
+    return 6.0 * table.total_organic / table.extractant_concentration
+
+
+def _ranges(table: ShakeOutTable, source: Source) -> ValidityRanges:
+    acid = equilibrium_acidity(table)
+    acid = acid[np.isfinite(acid)]
+    strength = table.extractant_concentration
+    return ValidityRanges(
+        source=source,
+        proton=(float(acid.min()), float(acid.max())) if acid.size else None,
+        extractant=(float(strength.min()), float(strength.max())),
+        loading=(0.0, float(_bound(table).max())),
+    )
+
+
 def _validity(table: ShakeOutTable, activity: FitActivity) -> tuple[str, ...]:
-    bound = 6.0 * table.total_organic / table.extractant_concentration
 
     def span(values: Floats) -> str:
         return f"{values.min() / PER_LITRE:.4g} to {values.max() / PER_LITRE:.4g} mol/L"
@@ -79,11 +97,12 @@ def _validity(table: ShakeOutTable, activity: FitActivity) -> tuple[str, ...]:
         if activity == "ideal"
         else "Pitzer's activities in the liquor; complexes and temperature are in the constants."
     )
+    highest = _bound(table).max()
     return (
         f"Fitted with {span(table.acidity)} H⁺ in the {_liquor(table)}, "
         f"{span(table.extractant_concentration)} extractant counted as HA, "
         f"{span(table.aqueous_feed)} of an element in the feed.",
-        f"At most {np.max(bound):.0%} of the extractant was bound to rare earths; beyond that the "
+        f"At most {highest:.0%} of the extractant was bound to rare earths; beyond that the "
         "constants are extrapolated.",
         liquor,
     )

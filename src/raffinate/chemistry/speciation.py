@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,9 @@ from raffinate.chemistry.complexes import (
     missing_complexes,
 )
 from raffinate.chemistry.equilibrium import Equilibrium
+from raffinate.chemistry.liquor_limits import check_dissolved, concentrated
 from raffinate.chemistry.nonideality import ActivityKind
+from raffinate.chemistry.pitzer_range import beyond_pitzer
 from raffinate.chemistry.saturation import (
     load_solids,
     missing_solids,
@@ -40,6 +42,12 @@ KILOGRAMS = 1000.0
 
 VALID_IONIC_STRENGTH: Mapping[ActivityKind, float] = {"ideal": 0.0, "davies": 0.5, "bdot": 1.0}
 """Largest ionic strength at which a model is trusted, [mol/kg]. Assumed; customary limits."""
+
+BASIC_SHARE = 1e-3
+"""Charge of cations without anions, relative to all that is dissolved, that is told, [-]."""
+
+LOWEST_PH, HIGHEST_PH = -4.0, 16.0
+"""pH that a liquor is looked for at, [-]. Assumed: beyond that of the strongest acids and bases."""
 
 NEUTRAL = 1e-9
 """Charge of a liquor relative to its ions, below which it counts as neutral, [-]."""
@@ -138,6 +146,7 @@ def speciate(
     """
     scale = KILOGRAMS if molal else 1.0
     totals = {name: value * scale for name, value in _checked(aqueous, pH, titrant).items()}
+    check_dissolved(totals, "liquor")
     proton = totals.pop("proton", None)
     totals = {name: value for name, value in totals.items() if value > 0.0}
     given = None if complexes is None else tuple(complexes)
@@ -161,9 +170,12 @@ def speciate(
         model, amounts, found = titration.model, titration.totals, titration.found
         added = (titration.titrant, titration.added / scale)
     choice = _Choice(activity, database, given is None and not polynuclear, molal)
-    return _result(
+    result = _result(
         model, found, dict(zip(model.tableau.components, amounts, strict=True)), added, choice
     )
+    if proton is None and pH is None:
+        return replace(result, warnings=(*_hydroxide_taken(result), *result.warnings))
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +208,10 @@ def _checked(
         raise SpecificationError(
             "pH and proton are both given.", where="pH", mend="Leave one of them out."
         )
-    if pH is not None and not math.isfinite(pH):
-        raise SpecificationError(f"pH is {pH:g}.", where="pH", allowed="a finite number")
+    if pH is not None and not LOWEST_PH <= pH <= HIGHEST_PH:
+        raise SpecificationError(
+            f"pH is {pH:g}.", where="pH", allowed=f"{LOWEST_PH:g} to {HIGHEST_PH:g}"
+        )
     if titrant is not None and pH is None:
         raise SpecificationError(
             "a titrant is named, but no pH to reach.", where="titrant", mend="Give the pH."
@@ -230,6 +244,10 @@ def _result(
     sources += [solid.source for solid in solids]
     missing, warnings = _missing(tableau.components, choice), [*model.nonideality.warnings]
     warnings += _range_warnings(choice, strength)
+    warnings += concentrated(strength)
+    warnings += beyond_pitzer(
+        tableau, model.nonideality, dict(zip(names, amounts.tolist(), strict=True))
+    )
     warnings += _charge_warnings(model, totals, amounts, scale)
     return Speciation(
         total={name: value / scale for name, value in totals.items()},
@@ -289,6 +307,18 @@ def _range_warnings(choice: _Choice, strength: float) -> list[str]:
     return [
         f"Ionic strength {strength / KILOGRAMS:.3g} mol/L or mol/kg is above {limit:g}, to which "
         f"activity {choice.activity!r} is trusted."
+    ]
+
+
+def _hydroxide_taken(found: Speciation) -> list[str]:
+    """Say where cations without anions were given, and hydroxide stands in for these."""
+    lacking = -found.total["proton"]
+    if lacking <= BASIC_SHARE * sum(value for value in found.total.values() if value > 0.0):
+        return []
+    unit = "mol/kg" if found.molal else "mol/m³"
+    return [
+        f"The cations given outweigh the anions by {lacking:.4g} {unit} of charge: hydroxide "
+        f"stands in. Give the anion if another is meant."
     ]
 
 

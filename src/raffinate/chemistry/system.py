@@ -17,6 +17,7 @@ from raffinate.chemistry.system_checks import (
     check_covariance,
     check_elements,
     check_parts,
+    check_ranges,
     frozen,
 )
 from raffinate.chemistry.system_parts import (
@@ -25,9 +26,11 @@ from raffinate.chemistry.system_parts import (
     ExtractantForm,
     Mechanism,
     TemperatureSlope,
+    ValidityRanges,
 )
 from raffinate.errors import SpecificationError, nearest_name
 from raffinate.sources import Evidence, Source
+from raffinate.units import PER_LITRE
 
 __all__ = [
     "ActivityKind",
@@ -38,6 +41,7 @@ __all__ = [
     "Mechanism",
     "SaponifyingCation",
     "TemperatureSlope",
+    "ValidityRanges",
 ]
 
 SaponifyingCation = Literal["NH4"]
@@ -45,9 +49,6 @@ SaponifyingCation = Literal["NH4"]
 
 ActivityKind = Literal["ideal", "davies", "bdot", "pitzer"]
 """Models of the activity coefficients of the liquor."""
-
-PER_LITRE = 1e3
-"""[mol/m³] in one mol/L: constants are on the scale of mol/L."""
 
 NOT_SAPONIFIED = Source(
     title="No exchange of ammonium",
@@ -90,6 +91,7 @@ class ExtractionSystem:
         saponification_source: Where that constant came from.
         basis: Further sources, such as the tables that were fitted.
         validity: Sentences on where the constants hold and where they do not.
+        ranges: The same in numbers, by which contacts are warned of; None if no source says.
         mechanism: Which of the reactions above extracts.
         medium: Name of the anion of the liquor.
         extractant_form: How free extractant exists, and the unit in which it is counted.
@@ -124,6 +126,7 @@ class ExtractionSystem:
     saponifying_cation: SaponifyingCation = "NH4"
     basis: tuple[Source, ...] = ()
     validity: tuple[str, ...] = ()
+    ranges: ValidityRanges | None = None
     mechanism: Mechanism = "exchange"
     medium: str = "chloride"
     extractant_form: ExtractantForm = "dimer"
@@ -177,6 +180,7 @@ class ExtractionSystem:
             exchange_cations=self.exchange_cations,
             limits=(self.loading_limit, self.saponification_limit),
         )
+        check_ranges(self.name, self.ranges)
 
     @property
     def extraction_constant(self) -> NDArray[np.float64]:
@@ -215,7 +219,7 @@ class ExtractionSystem:
         named += [species.source for species in (*self.complexes, *self.organic_species)]
         named += [slope.source for slope in self.apparent]
         named += [slope.source for slope in self.temperature_slopes]
-        named += [self.loading.source] if self.loading is not None else []
+        named += [part.source for part in (self.loading, self.ranges) if part is not None]
         limits = (self.loading_limit_source, self.saponification_limit_source)
         named += [source for source in limits if source is not None]
         return tuple(dict.fromkeys(source for source in named if source != NOT_SAPONIFIED))

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from raffinate.chemistry.system_parts import ApparentSlope, ExchangeCation, TemperatureSlope
+from raffinate.chemistry.system_parts import (
+    ApparentSlope,
+    ExchangeCation,
+    TemperatureSlope,
+    ValidityRanges,
+)
 from raffinate.errors import SpecificationError
 
 
@@ -126,4 +131,15 @@ def check_parts(
         if limit is not None and not 0.0 < limit <= 1.0:
             raise SpecificationError(
                 f"a limit is {limit:g}.", where=where, allowed="above 0, at most 1"
+            )
+
+
+def check_ranges(where: str, ranges: ValidityRanges | None) -> None:
+    """Raise SpecificationError unless each range is one."""
+    for name, (low, high) in (ranges.spans if ranges else {}).items():
+        if not (np.isfinite([low, high]).all() and low <= high and (name == "pH" or low >= 0.0)):
+            raise SpecificationError(
+                f"the range of {name} is {low:g} to {high:g}.",
+                where=where,
+                allowed="finite, 0 or more unless it is pH, the lower value first",
             )

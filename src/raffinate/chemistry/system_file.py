@@ -110,6 +110,7 @@ def _build(read: SystemFile, covariance: NDArray[np.float64], sources: Sources) 
         saponification_source=sources[saponification.source] if saponification else NOT_SAPONIFIED,
         basis=tuple(sources[key] for key in read.basis),
         validity=tuple(read.validity),
+        ranges=read.ranges.ranges(sources) if read.ranges else None,
         mechanism=read.mechanism,
         medium=read.medium,
         extractant_form=read.extractant_form,

@@ -16,9 +16,11 @@ from raffinate.chemistry.system import (
     Mechanism,
     SaponifyingCation,
     TemperatureSlope,
+    ValidityRanges,
 )
-from raffinate.chemistry.system_parts import ExchangeCationName
+from raffinate.chemistry.system_parts import ExchangeCationName, Span
 from raffinate.sources import Evidence, Source
+from raffinate.units import PER_LITRE
 
 FORMAT = "raffinate-system/1"
 """First key of every system file."""
@@ -151,6 +153,35 @@ class LimitEntry(_Strict):
     source: str
 
 
+_Pair = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
+
+
+class RangesEntry(_Strict):
+    """The key `ranges`: lowest and highest value of each, concentrations in mol/L."""
+
+    source: str
+    pH: _Pair | None = None
+    proton_mol_per_L: _Pair | None = None
+    anion_mol_per_L: _Pair | None = None
+    extractant_mol_per_L: _Pair | None = None
+    loading: _Pair | None = None
+
+    def ranges(self, sources: Sources) -> ValidityRanges:
+        """Return the ranges in SI."""
+        return ValidityRanges(
+            source=sources[self.source],
+            pH=_span(self.pH),
+            proton=_span(self.proton_mol_per_L, PER_LITRE),
+            anion=_span(self.anion_mol_per_L, PER_LITRE),
+            extractant=_span(self.extractant_mol_per_L, PER_LITRE),
+            loading=_span(self.loading),
+        )
+
+
+def _span(pair: list[float] | None, unit: float = 1.0) -> Span | None:
+    return None if pair is None else (pair[0] * unit, pair[1] * unit)
+
+
 class SystemFile(_Strict):
     """The whole file."""
 
@@ -174,6 +205,7 @@ class SystemFile(_Strict):
     temperature_slopes: dict[str, TemperatureEntry] = {}
     loading_limit: LimitEntry | None = None
     saponification_limit: LimitEntry | None = None
+    ranges: RangesEntry | None = None
     missing: dict[str, str] = {}
     sources: dict[str, SourceEntry]
     basis: list[str] = []
@@ -212,6 +244,7 @@ class SystemFile(_Strict):
             "loading": self.loading,
             "loading_limit": self.loading_limit,
             "saponification_limit": self.saponification_limit,
+            "ranges": self.ranges,
         }
         places += [
             SourcePlace(f"{name}.source", entry.source)

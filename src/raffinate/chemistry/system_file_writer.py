@@ -13,6 +13,7 @@ from raffinate.chemistry.species import Species
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.chemistry.system_file_model import FORMAT
 from raffinate.sources import Source
+from raffinate.units import PER_LITRE
 
 _Keys = dict[Source, str]
 
@@ -115,15 +116,35 @@ def _organic_parts(system: ExtractionSystem, keys: _Keys) -> dict[str, Any]:
         slope.element: {"slope": slope.slope, "source": keys[slope.source]}
         for slope in system.temperature_slopes
     }
+    parts |= _limits(system, keys)
+    parts["missing"] = dict(system.missing)
+    return {key: entry for key, entry in parts.items() if entry}
+
+
+def _limits(system: ExtractionSystem, keys: _Keys) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     limits = {
         "loading_limit": (system.loading_limit, system.loading_limit_source),
         "saponification_limit": (system.saponification_limit, system.saponification_limit_source),
     }
     for name, (share, source) in limits.items():
         if share is not None and source is not None:
-            parts[name] = {"share": share, "source": keys[source]}
-    parts["missing"] = dict(system.missing)
-    return {key: entry for key, entry in parts.items() if entry}
+            found[name] = {"share": share, "source": keys[source]}
+    if system.ranges is not None:
+        found["ranges"] = {
+            "source": keys[system.ranges.source],
+            **{_range_key(name): _span(name, span) for name, span in system.ranges.spans.items()},
+        }
+    return found
+
+
+def _range_key(name: str) -> str:
+    return name if name in ("pH", "loading") else f"{name}_mol_per_L"
+
+
+def _span(name: str, span: tuple[float, float]) -> _Row:
+    unit = 1.0 if name in ("pH", "loading") else PER_LITRE
+    return _Row(value / unit for value in span)
 
 
 def _species(species: Sequence[Species], keys: _Keys) -> dict[str, dict[str, Any]]:

@@ -71,6 +71,41 @@ class ApparentSlope:
     slope_per_extractant: float = 0.0
 
 
+Span = tuple[float, float]
+"""Lowest and highest value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidityRanges:
+    """Over which contacts the constants were measured; None where no source says.
+
+    Attributes:
+        source: Who measured there.
+        pH: Of the liquor at equilibrium, on the activity scale of the system, [-].
+        proton: Free H⁺ of the liquor at equilibrium, [mol/m³].
+        anion: Anion of the medium in the liquor at equilibrium, [mol/m³].
+        extractant: Total, counted as HA, [mol/m³].
+        loading: Share of the extractant bound to metals, [-].
+    """
+
+    source: Source
+    pH: Span | None = None
+    proton: Span | None = None
+    anion: Span | None = None
+    extractant: Span | None = None
+    loading: Span | None = None
+
+    @property
+    def spans(self) -> dict[str, Span]:
+        """What is stated, by name, in the units of the attributes."""
+        named = {name: getattr(self, name) for name in RANGED}
+        return {name: span for name, span in named.items() if span is not None}
+
+
+RANGED = ("pH", "proton", "anion", "extractant", "loading")
+"""What a range can be stated of."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemperatureSlope:
     """How an extraction constant moves with temperature: log₁₀ K += slope·(1/T − 1/T₀).

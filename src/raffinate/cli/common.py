@@ -176,10 +176,18 @@ def table(title: str, *headings: str, left: int = 1, caption: str = "") -> Table
     return made
 
 
+LONGEST_WARNING = 400
+"""Characters of a warning that a terminal is shown."""
+
+
 def print_warnings(warnings: Sequence[str]) -> None:
-    """Print each warning to stderr."""
+    """Print each warning to stderr; one that lists very much is cut, `--json` has all of it."""
     for warning in warnings:
-        typer.echo(typer.style("warning: ", fg="yellow", bold=True) + warning, err=True)
+        shown = warning
+        if len(warning) > LONGEST_WARNING:
+            head = warning[:LONGEST_WARNING].rpartition(",")[0] or warning[:LONGEST_WARNING]
+            shown = f"{head}, and so on; --json has all of it."
+        typer.echo(typer.style("warning: ", fg="yellow", bold=True) + shown, err=True)
 
 
 def amount(value: float) -> str:

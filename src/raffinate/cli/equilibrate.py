@@ -175,7 +175,8 @@ def _print_tables(terminal: Console, found: Contact, species: bool) -> None:
         )
     made.add_section()
     for name in dict.fromkeys((*found.aqueous, *found.organic)):
-        if name not in (*found.elements, "extractant"):
+        held = found.aqueous.get(name, 0.0) + found.organic.get(name, 0.0)
+        if name not in (*found.elements, "extractant") and (held > 0.0 or name == "proton"):
             made.add_row(name, *(_held(phase, name) for phase in (found.aqueous, found.organic)))
     made.add_row("extractant, total", "", _held(found.organic, "extractant"))
     made.add_row("extractant, free", "", amount(found.free_extractant / PER_LITRE))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from raffinate.cli.common import failing_politely
+from raffinate.cli import check_lab
+from raffinate.cli.common import check_formats, console, failing_politely, table, to_json
+from raffinate.cli.lab_options import AcidityOption, LayoutOption, SheetOption
 from raffinate.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -22,13 +24,6 @@ if TYPE_CHECKING:
 _ENDINGS = (".yaml", ".yml", ".html", ".png", ".svg")
 
 
-class Acidity(StrEnum):
-    """Which liquor the acidity column belongs to."""
-
-    FEED = "feed"
-    EQUILIBRIUM = "equilibrium"
-
-
 class Activity(StrEnum):
     """Model of the activities in the liquor."""
 
@@ -37,12 +32,15 @@ class Activity(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command `fit` to `app`."""
+    """Add the commands `fit` and `check-lab` to `app`."""
     app.command(name="fit")(fit)
+    check_lab.register(app)
 
 
 def fit(
-    data: Annotated[str, typer.Argument(help="CSV file of shake-out tests, or a shipped name.")],
+    data: Annotated[
+        str, typer.Argument(help="CSV or Excel file of shake-out tests, or a shipped name.")
+    ],
     output: Annotated[
         list[Path] | None,
         typer.Option(
@@ -55,10 +53,9 @@ def fit(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the parity picture here, as .png or .svg.")
     ] = None,
-    acidity: Annotated[
-        Acidity | None,
-        typer.Option(help="Which liquor the acidities belong to; else as the table says."),
-    ] = None,
+    acidity: AcidityOption = None,
+    layout: LayoutOption = None,
+    sheet: SheetOption = None,
     elements: Annotated[
         str | None, typer.Option(help="Elements to fit, such as Ce,Pr,Nd; else all.")
     ] = None,
@@ -79,16 +76,15 @@ def fit(
         from raffinate.chemistry.fit import fit_system
         from raffinate.lab.shake_out import load_shake_outs
 
-        if as_json and as_csv:
-            raise SpecificationError(
-                "--json and --csv exclude each other.", mend="Ask for one of them."
-            )
+        check_formats(as_json, as_csv)
         outputs = output or []
         name = _system_name(data, outputs)
-        table = load_shake_outs(data, acidity=acidity.value if acidity else None)
+        tests = load_shake_outs(
+            data, acidity=acidity.value if acidity else None, layout=layout, sheet=sheet
+        )
         chosen = [symbol.strip() for symbol in elements.split(",")] if elements else None
         result = fit_system(
-            table,
+            tests,
             elements=chosen,
             priors=None if priors else (),
             name=name,
@@ -147,22 +143,17 @@ def _print(
     result: FitResult, assessment: Assessment | None, *, as_json: bool, as_csv: bool
 ) -> None:
     if as_json:
-        import json
-
-        report = result.to_dict() | (assessment.to_dict() if assessment else {})
-        typer.echo(json.dumps(report, ensure_ascii=False, indent=2))
+        typer.echo(to_json(result.to_dict() | (assessment.to_dict() if assessment else {})))
     elif as_csv:
         typer.echo(result.to_dataframe().to_csv(index=False), nl=False)
     else:
-        from rich.console import Console
-
-        _print_tables(Console(), result)
+        _print_tables(console(), result)
 
 
-def _print_tables(console: Console, result: FitResult) -> None:
+def _print_tables(terminal: Console, result: FitResult) -> None:
     system = result.system
-    console.print(f"{system.title}: {result.rows_used} distribution ratios")
-    constants = _table("Extraction constants", "element", "log₁₀ K", "±", "n", "nothing left out")
+    terminal.print(f"{system.title}: {result.rows_used} distribution ratios")
+    constants = table("Extraction constants", "element", "log₁₀ K", "±", "n", "nothing left out")
     for symbol, constant, deviation, unfiltered in zip(
         system.elements,
         system.log10_extraction_constant,
@@ -172,10 +163,11 @@ def _print_tables(console: Console, result: FitResult) -> None:
     ):
         rows = str(result.rows_of(symbol))
         constants.add_row(symbol, f"{constant:.3f}", f"{deviation:.3f}", rows, f"{unfiltered:.3f}")
-    console.print(constants)
-    console.print(f"of each ±, {result.level_deviation:.3f} is common: laboratories disagree")
+    terminal.print(constants)
+    common = f"{result.level_deviation:.3f}"
+    terminal.print(f"of each ±, {common} is common: what laboratories disagree by\n")
     heads = ("data alone", "±", "prior", "±", "together", "±")
-    factors = _table("Separation factors, ± of log₁₀ β", "pair", *heads)
+    factors = table("Separation factors, ± of log₁₀ β", "pair", *heads)
     for pair in result.separations:
         known = pair.prior
         factors.add_row(
@@ -187,42 +179,31 @@ def _print_tables(console: Console, result: FitResult) -> None:
             f"{pair.posterior:.2f}",
             f"{pair.posterior_deviation:.3f}",
         )
-    console.print(factors)
-    console.print(_score_table("Errors of log₁₀ D", result.scores))
+    terminal.print(factors)
+    terminal.print(_score_table("Errors of log₁₀ D", result.scores))
     if result.excluded:
-        console.print(_score_table("The same, with nothing left out", result.unfiltered_scores))
-        _print_exclusions(console, result)
+        terminal.print(_score_table("The same, with nothing left out", result.unfiltered_scores))
+        _print_exclusions(terminal, result)
 
 
-def _print_exclusions(console: Console, result: FitResult) -> None:
-    table = _table("Left out before fitting", "laboratory", "tests", "reason")
-    table.columns[-1].justify = "left"
+def _print_exclusions(terminal: Console, result: FitResult) -> None:
+    made = table("Left out before fitting", "laboratory", "tests", "reason", left=3)
     reasons: dict[tuple[str, str], list[str]] = {}
     for item in result.excluded:
         reasons.setdefault((item.laboratory, item.reason), []).append(item.test_id)
     for (laboratory, reason), tests in reasons.items():
-        table.add_row(laboratory, ", ".join(tests), reason)
-    console.print(table)
+        made.add_row(laboratory, ", ".join(tests), reason)
+    terminal.print(made)
 
 
 def _score_table(title: str, scores: tuple[LaboratoryScore, ...]) -> Table:
-    table = _table(title, "laboratory", "n", "rms", "median error", "bias")
+    made = table(title, "laboratory", "n", "rms", "median error", "bias")
     for score in scores:
-        table.add_row(
+        made.add_row(
             score.laboratory,
             str(score.rows),
             f"{score.rms:.3f}",
             f"{score.median_error:.3f}",
             f"{score.bias:+.3f}",
         )
-    return table
-
-
-def _table(title: str, first: str, *others: str) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    table.add_column(first)
-    for heading in others:
-        table.add_column(heading, justify="right")
-    return table
+    return made

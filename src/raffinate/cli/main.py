@@ -9,6 +9,7 @@ import typer
 from raffinate.cli import (
     alarms,
     audit,
+    cost,
     describe,
     design,
     equilibrate,
@@ -55,7 +56,7 @@ def _raffinate(
 
 
 GROUPS = (
-    *(describe, systems, fit, equilibrate, isotherm, speciate, solve, simulate, design),
+    *(describe, systems, fit, equilibrate, isotherm, speciate, solve, simulate, design, cost),
     *(run, status, history, alarms, audit, users, export, xrf),
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raffinate.cli.common import console, failing_politely, table, to_json
+from raffinate.units import PER_LITRE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +34,16 @@ ELEMENTS = (
     *("Y", "Sc", "Fe", "Al", "Ca", "Mg", "Zn", "Th", "U"),
 )
 """What a hydrometallurgist asks for; others have no line of their own."""
+
+
+RANGES = {
+    "pH": ("pH", 1.0, ""),
+    "proton": ("free H⁺", PER_LITRE, " mol/L"),
+    "anion": ("the anion", PER_LITRE, " mol/L"),
+    "extractant": ("extractant", PER_LITRE, " mol/L of HA"),
+    "loading": ("loading", 0.01, " %"),
+}
+"""Name, unit and its sign of what a system states its range of."""
 
 
 def register(app: typer.Typer) -> None:
@@ -131,6 +142,10 @@ def system_as_dict(system: ExtractionSystem) -> dict[str, Any]:
             }
             for cation in system.exchange_cations
         },
+        "ranges": {
+            name: list(span)
+            for name, span in (system.ranges.spans if system.ranges else {}).items()
+        },
         "loading_limit": system.loading_limit,
         "saponification_limit": system.saponification_limit,
         "sources": [source_as_dict(source) for source in system.sources],
@@ -214,6 +229,9 @@ def _print_properties(terminal: Console, system: ExtractionSystem) -> None:
         ),
         "aqueous complexes": ", ".join(species.name for species in system.complexes) or "none",
     }
+    for name, (low, high) in (system.ranges.spans if system.ranges else {}).items():
+        label, scale, sign = RANGES[name]
+        rows[f"range of {label}"] = f"{low / scale:.3g} to {high / scale:.3g}{sign}"
     if system.organic_species:
         rows["further organic species"] = ", ".join(s.name for s in system.organic_species)
     made = table("", "", "", left=2)

@@ -74,7 +74,8 @@ def _choose(values: Workbook, formulas: Workbook, name: str, sheet: str | None) 
             f"{what}.",
             where=name,
             allowed=", ".join(filled or names),
-            mend="Say which to read: sheet=… in Python or 'sheet:' in a layout file.",
+            mend="Say which to read: --sheet on the command line, sheet=… in Python, or 'sheet:' "
+            "in a layout file.",
         )
     return sheet if sheet is not None else filled[0]
 

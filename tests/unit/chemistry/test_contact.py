@@ -142,15 +142,20 @@ def test_every_result_names_its_sources():
 @pytest.mark.parametrize(
     ("aqueous", "organic", "oa_ratio", "word"),
     [
-        ({"Nd": 1e-3, "chloride": 2000.0, "ammonium": 1999.99}, FRESH, 1.0, "hydrolysis"),
-        ({"Nd": 1.0, "proton": 5000.0}, {"extractant": 1500.0}, 1.0, "Acid is 5 mol/L"),
+        (
+            {"Nd": 1e-3, "chloride": 2000.0, "ammonium": 1999.99},
+            FRESH,
+            1.0,
+            "Hydrolysis is not modelled",
+        ),
+        ({"Nd": 1.0, "proton": 5000.0}, {"extractant": 1500.0}, 1.0, "Free H⁺ is 5 mol/L"),
         (FEED, {"extractant": 1500.0, "saponification_degree": 0.5}, 1.0, "gel"),
     ],
 )
-def test_what_lies_outside_the_fitted_range_is_said(aqueous, organic, oa_ratio, word):
+def test_what_lies_outside_the_ranges_of_the_system_is_said(aqueous, organic, oa_ratio, word):
     found = equilibrate(SYSTEM, aqueous, organic, oa_ratio)
     assert any(
-        word in warning and "outside the fitted range" in warning for warning in found.warnings
+        word in warning and "for which p507_hcl is stated" in warning for warning in found.warnings
     )
     assert equilibrate(SYSTEM, FEED, FRESH, 6.0).warnings == ()
 
@@ -376,7 +381,7 @@ def test_an_organic_saponified_beyond_what_the_liquor_takes_up_is_flagged():
     found = equilibrate(SYSTEM, liquor, {"extractant": 1500.0, "saponification_degree": 0.4}, 5.0)
     assert found.pH > 4.0
     assert any("more than the metals and the acid" in sentence for sentence in found.warnings)
-    assert any("hydrolysis" in sentence for sentence in found.warnings)
+    assert any("Hydrolysis is not modelled" in sentence for sentence in found.warnings)
 
 
 def test_a_liquor_from_which_hydroxide_would_fall_is_flagged():
@@ -417,3 +422,45 @@ def test_where_hydroxide_is_modelled_a_basic_liquor_can_be_given_and_given_again
     assert "proton" not in found.aqueous
     again = equilibrate(BASIC, found.aqueous, found.organic)
     assert again.pH == pytest.approx(found.pH, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["tbp_nitrate", "pc88a_nitrate", "naphthenic_acid"])
+def test_every_range_of_a_system_is_watched_at_both_ends(name):
+    system = load_system(name)
+    aqueous = {"Nd": 1.0, "proton": 30.0, system.medium: 2000.0, "sodium": 1967.0}
+    organic = {"extractant": 1000.0}
+    found = equilibrate(system, aqueous, organic)
+    values = {
+        "pH": found.pH,
+        "proton": found.free_proton,
+        "anion": found.aqueous[system.medium],
+        "extractant": 1000.0,
+        "loading": found.loading,
+    }
+    assert system.ranges.spans
+    for key in system.ranges.spans:
+        for low, high, inside in ((0.9, 1.1, True), (1.1, 1.2, False), (0.8, 0.9, False)):
+            span = tuple(sorted((low * values[key], high * values[key])))
+            narrow = replace(system, ranges=replace(system.ranges, **{key: span}))
+            said = equilibrate(narrow, aqueous, organic).warnings
+            shown = "Free H⁺" if key == "proton" else "Nitrate" if key == "anion" else key
+            flagged = any(
+                sentence.lower().startswith(f"{shown.lower()} is") and "is stated" in sentence
+                for sentence in said
+            )
+            assert flagged is not inside
+
+
+def test_saturation_under_ideal_activities_says_that_it_overstates():
+    system = load_system("d2ehpa_tbp_sulfate")
+    liquor = {"Ca": 50.0, "Al": 200.0, "proton": 100.0}
+    ideal = equilibrate(system, liquor, {"extractant": 150.0})
+    assert any("indices are overstated" in sentence for sentence in ideal.warnings)
+    better = equilibrate(system, liquor, {"extractant": 150.0}, activity="bdot")
+    assert not any("indices are overstated" in sentence for sentence in better.warnings)
+    assert better.saturation["gypsum"] < ideal.saturation["gypsum"]
+
+
+def test_much_metal_beside_hardly_any_acid_and_extractant_balances():
+    found = equilibrate(SYSTEM, {"Nd": 3162.28, "proton": 1e-4}, {"extractant": 1e-3})
+    assert found.balance_error <= 1e-12

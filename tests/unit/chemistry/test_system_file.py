@@ -323,3 +323,30 @@ def test_arrays_of_a_system_cannot_be_changed() -> None:
     system = small_system()
     with pytest.raises(ValueError, match="read-only"):
         system.log10_extraction_constant[0] = 0.0
+
+
+@pytest.mark.parametrize("name", shipped_systems())
+def test_ranges_come_back_as_written(name: str) -> None:
+    system = load_system(name)
+    again = parse_system(write_system(system))
+    assert again.ranges == system.ranges
+    if system.ranges is not None:
+        assert system.ranges.source in system.sources
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        ("pH: [2.0, 1.0]", "range of pH is 2 to 1"),
+        ("loading: [-0.1, 0.5]", "range of loading is -0.1 to 0.5"),
+        ("pH: [1.0]", "ranges.pH"),
+        ("acid: [1.0, 2.0]", "acid"),
+    ],
+)
+def test_ranges_that_are_none_are_refused(entry: str, complaint: str) -> None:
+    text = write_system(load_system("pc88a_nitrate"))
+    start, end = text.index("ranges:\n"), text.index("missing:\n")
+    source = text[start:].split("source: ")[1].split("\n")[0]
+    broken = f"{text[:start]}ranges:\n  source: {source}\n  {entry}\n{text[end:]}"
+    with pytest.raises(DataError, match=complaint):
+        parse_system(broken)

@@ -1,0 +1,116 @@
+"""`raffinate cost`: what a plant uses, holds and gives off, and what its oxides cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from raffinate.cli.common import (
+    check_ending,
+    check_formats,
+    console,
+    failing_politely,
+    print_warnings,
+    progress,
+    text_writer,
+    to_json,
+    write_output,
+)
+from raffinate.cli.solve import parse_purities
+
+if TYPE_CHECKING:
+    from raffinate.plant.economics_account import Economics
+
+ENDINGS = (".html", ".csv", ".json")
+"""What `--output` writes."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `cost` to `app`."""
+    app.command(name="cost")(cost)
+
+
+def cost(
+    plant: Annotated[str, typer.Argument(help="A shipped plant, or the path of a plant file.")],
+    prices: Annotated[
+        str,
+        typer.Option(
+            "--prices", help="A price file; prices_example ships with oxides only, as a pattern."
+        ),
+    ],
+    spec: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--spec",
+            help="Purity to solve for, such as nd_purity=0.999; one left out is the nominal one.",
+        ),
+    ] = None,
+    allocation: Annotated[
+        str, typer.Option("--allocation", help="How oxides share the cost: revenue or mass.")
+    ] = "revenue",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the account as JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the costs as CSV.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it: .html, .csv or .json.")
+    ] = None,
+) -> None:
+    """Account for a plant at its purities: reagents, energy, inventory, effluent, cost per kg."""
+    with failing_politely(as_json=as_json):
+        check_formats(as_json, as_csv)
+        check_ending(output, ENDINGS)
+        from raffinate.plant.economics_prices_file import load_prices
+        from raffinate.plant.economics_products import check_allocation
+        from raffinate.plant.plant_file import load_plant
+
+        given, loaded = load_prices(prices), load_plant(plant)
+        check_allocation(allocation)
+        purities = {**loaded.nominal_purity, **parse_purities(spec or (), loaded)}
+        with progress("Solving"):
+            from raffinate.plant.economics import plant_economics
+            from raffinate.plant.steady import solve_steady
+
+            state = solve_steady(loaded, purities=purities)
+            account = plant_economics(loaded, state, given, allocation=allocation)
+        _write(account, output)
+        if as_json:
+            typer.echo(to_json(account.to_dict()))
+        elif as_csv:
+            typer.echo(account.to_dataframe().to_csv(index=False), nl=False)
+        else:
+            _print(account)
+        print_warnings((*state.warnings, *account.warnings))
+
+
+def _write(account: Economics, output: Path | None) -> None:
+    def page() -> str:
+        from raffinate.cli.cost_html import account_page
+
+        return account_page(account)
+
+    write_output(
+        output,
+        {
+            ".html": text_writer(page),
+            ".csv": text_writer(lambda: account.to_dataframe().to_csv(index=False)),
+            ".json": text_writer(lambda: to_json(account.to_dict())),
+        },
+    )
+
+
+def _print(account: Economics) -> None:
+    from raffinate.cli.common import table
+    from raffinate.cli.cost_tables import account_tables, headline
+
+    terminal = console()
+    terminal.print(f"[bold]{account.plant_name}[/bold]  {headline(account)}\n")
+    for sheet in account_tables(account):
+        made = table(sheet.title, *sheet.headings, left=sheet.texts, caption=sheet.note)
+        for row in sheet.rows:
+            made.add_row(*row)
+        terminal.print(made)
+    if account.missing:
+        terminal.print("[bold]Missing[/bold]")
+        for sentence in account.missing:
+            terminal.print(f"  {sentence}", style="yellow", markup=False)
