@@ -173,7 +173,7 @@ def weakest(sources: Sequence[Source]) -> Evidence | None:
 
 def weakest_class(classes: Sequence[Evidence]) -> Evidence | None:
     """Return the least trustworthy of classes of evidence, None without any."""
-    found = [kind for kind in EVIDENCE if kind in classes]
+    found = [kind for kind in EVIDENCE.values() if kind in classes]
     return found[-1] if found else None
 
 
