@@ -19,6 +19,8 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
+from raffinate.cli.xrf_quantify import quantify_file
+from raffinate.cli.xrf_simulate import show_limits, simulate_file
 from raffinate.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 ENDINGS = (".png", ".svg", ".pdf", ".json")
 """What `show` writes."""
 
-xrf = typer.Typer(help="Read and show X-ray fluorescence spectra.", no_args_is_help=True)
+xrf = typer.Typer(
+    help="Read, quantify and simulate X-ray fluorescence spectra.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -36,10 +40,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(xrf, name="xrf")
 
 
-@xrf.callback()
-def _xrf() -> None:
-    # With a callback the group keeps its sub-commands even while it has only one.
-    pass
+xrf.command("quantify")(quantify_file)
+xrf.command("simulate")(simulate_file)
+xrf.command("limits")(show_limits)
 
 
 @xrf.command()

@@ -247,7 +247,8 @@ class ForwardModel:
         detector = self.instrument.detector
         live = real_time * detector.live_fraction(float(np.sum(true)))
         expected = detector.piled_up(true, self.instrument.edges) * live
-        return generator.poisson(expected).astype(np.int64), live
+        # Interpolation of a drifted spectrum can end a rounding error below nothing.
+        return generator.poisson(np.maximum(expected, 0.0)).astype(np.int64), live
 
     def _checked(self, masses: ArrayLike) -> Array:
         values = np.asarray(masses, dtype=np.float64)

@@ -1,0 +1,338 @@
+"""What is asked of the X-ray fluorescence analyzer against what is measured.
+
+Spectra come from the forward model with counting noise; concentrations from the fit, which starts
+from equal parts of all metals. Prints one table and, with --json or --output, JSON.
+
+    python benchmarks/xrf.py
+    python benchmarks/xrf.py --trials 200      # fewer trials where a ratio or coverage is claimed
+    python benchmarks/xrf.py --part matched    # one part
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raffinate.chemistry.elements import RARE_EARTHS, oxide_molar_masses
+from raffinate.instruments.quantify import Quantifier, build_quantifier, quantify
+from raffinate.instruments.quantify_limits import counting_limits, parameters
+from raffinate.instruments.quantify_simulate import simulate_spectrum
+from raffinate.instruments.xrf_atomic import atomic_mass
+from raffinate.instruments.xrf_drift import NO_DRIFT, Drift
+from raffinate.instruments.xrf_instrument_file import load_instrument
+
+Array = NDArray[np.float64]
+
+LIGHT = ("La", "Ce", "Pr", "Nd", "Sm")
+LIGHT_SHARES = (0.264, 0.507, 0.050, 0.167, 0.012)
+FIFTEEN = (*("La", "Ce", "Pr", "Nd", "Sm", "Eu", "Gd", "Tb"), *("Dy", "Ho", "Er", "Tm", "Yb"),
+           *("Lu", "Y"))  # fmt: skip
+RATE = 1.0e5
+"""Counts per second of the light liquor."""
+SECONDS = 100.0
+NORMAL = 1.959964
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One line of the table.
+
+    Attributes:
+        what: What is measured.
+        measured: Its value.
+        asked: Least and largest value that is good; None where only reported.
+        bounds: Of 95 % confidence in `measured`; None where it is no estimate.
+        unit: Of all.
+        remark: What a reader must know.
+    """
+
+    what: str
+    measured: float
+    asked: tuple[float, float] | None = None
+    bounds: tuple[float, float] | None = None
+    unit: str = ""
+    remark: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether what was asked holds."""
+        return None if self.asked is None else self.asked[0] <= self.measured <= self.asked[1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the line as plain numbers and texts."""
+        return asdict(self) | {"met": self.met}
+
+
+def moles(shares: tuple[float, ...], metals: tuple[str, ...], total: float) -> Array:
+    """Return concentrations of oxide shares of a total [g/L], (metal,), [mol/m³]."""
+    return np.array(shares) * total / np.array(oxide_molar_masses(metals))
+
+
+def analyzer(metals: tuple[str, ...] = LIGHT, matrix: str = "chloride") -> Quantifier:
+    """Return the shipped analyzer, ready for these elements."""
+    return build_quantifier(load_instrument("online_rh_40kv"), metals, matrix)
+
+
+def matched(trials: int) -> list[Judged]:
+    """Return scatter, bias and coverage where the physics of the fit is that of the spectra."""
+    from scipy.stats import beta, chi2
+
+    one, truth = analyzer(), moles(LIGHT_SHARES, LIGHT, 150.0)
+    nominal = counting_limits(one.model, parameters(one.model, truth), SECONDS)
+    flux = RATE / nominal.count_rate
+    generator = np.random.default_rng(20240)
+    errors, within, quality = [], [], []
+    for _ in range(trials):
+        spectrum = simulate_spectrum(
+            one.model, truth, 500.0, real_time=SECONDS, generator=generator,
+            drift=Drift(flux=flux),
+        )  # fmt: skip
+        result = quantify(spectrum, one)
+        error = result.concentration - truth
+        errors.append(error)
+        within.append(np.abs(error) <= NORMAL * result.sigma)
+        quality.append(result.misfit.chi2_per_dof)
+    live = spectrum.live_time
+    bound = counting_limits(one.model, parameters(one.model, truth, 500.0, flux), live).sigma[:5]
+    scaled = np.array(errors) / bound
+    rms = np.sqrt(np.mean(scaled**2, axis=0))
+    low, high = (np.sqrt(trials / chi2.ppf(q, trials)) for q in (0.975, 0.025))
+    rows = [
+        Judged(
+            what=f"rms over Cramér-Rao, {symbol}", measured=float(value), asked=(0.0, 1.08),
+            bounds=(float(value * low), float(value * high)),
+            remark=f"{trials} trials, bound {100.0 * sigma / amount:.3f} % of {symbol}",
+        )
+        for symbol, value, sigma, amount in zip(LIGHT, rms, bound, truth, strict=True)
+    ]  # fmt: skip
+    for symbol, column in zip(LIGHT, scaled.T, strict=True):
+        mean, spread = float(np.mean(column)), NORMAL * float(np.std(column)) / np.sqrt(trials)
+        rows.append(
+            Judged(
+                what=f"bias, {symbol}", measured=mean, asked=(-0.2, 0.2), unit="sigma",
+                bounds=(mean - spread, mean + spread),
+            )
+        )  # fmt: skip
+    hits, count = int(np.sum(within)), 5 * trials
+    # Elements of one spectrum are correlated: bounds of an independent sample a fifth as large.
+    share, fewer = hits / count, trials
+    rows.append(
+        Judged(
+            what="95 % intervals that hold the truth, pooled", measured=100.0 * share,
+            asked=(93.0, 97.0), unit="%",
+            bounds=(
+                100.0 * float(beta.ppf(0.025, share * fewer, (1 - share) * fewer + 1)),
+                100.0 * float(beta.ppf(0.975, share * fewer + 1, (1 - share) * fewer)),
+            ),
+        )
+    )  # fmt: skip
+    rows.append(Judged(what="χ² per degree of freedom, mean", measured=float(np.mean(quality))))
+    return rows
+
+
+def disturbed(trials: int) -> list[Judged]:
+    """Return the worst bias of total REO under drift and acid."""
+    one, truth = analyzer(), moles(LIGHT_SHARES, LIGHT, 150.0)
+    generator = np.random.default_rng(20241)
+    repeats, worst, case = max(1, min(5, trials // 50)), 0.0, ""
+    for flux in (0.98, 1.02):
+        for acid in (0.0, 1500.0, 3000.0):
+            for zero, gain in ((10.0, 1e-3), (-10.0, -1e-3), (10.0, -1e-3), (-10.0, 1e-3)):
+                found = [
+                    quantify(
+                        simulate_spectrum(
+                            one.model, truth, acid, real_time=SECONDS, generator=generator,
+                            drift=Drift(flux=flux, zero=zero, gain=gain),
+                        ),
+                        one,
+                    ).total_reo[0]
+                    for _ in range(repeats)
+                ]  # fmt: skip
+                bias = float(np.mean(found)) / 150.0 - 1.0
+                if abs(bias) > abs(worst):
+                    worst = bias
+                    case = f"flux {flux}, {acid / 1e3} M HCl, {zero:+g} eV, gain {gain:+g}"
+    return [
+        Judged(
+            what="total REO, worst of 24 disturbances", measured=100.0 * worst, asked=(-1.0, 1.0),
+            unit="%", remark=f"{case}; mean of {repeats}; physics matched",
+        )
+    ]  # fmt: skip
+
+
+def overlaps(trials: int) -> list[Judged]:
+    """Return limits of what leaks into the other product, and whether less is kept quiet."""
+    rows = []
+    for name, shares, strangers in (
+        ("CePr", (0.0, 0.91, 0.09, 0.0, 0.0), ("Nd",)),
+        ("Nd", (0.0, 0.0, 0.0, 1.0, 0.0), ("Ce", "Pr")),
+    ):
+        one, truth = analyzer(), moles(shares, LIGHT, 150.0)
+        found = counting_limits(one.model, parameters(one.model, truth, 500.0), SECONDS)
+        for stranger in strangers:
+            place = LIGHT.index(stranger)
+            limit = float(found.detection[place])
+            oxide = 100.0 * limit * RARE_EARTHS[stranger].oxide_molar_mass / 150.0
+            rows.append(
+                Judged(
+                    what=f"limit of {stranger} in {name} product", unit="g/L",
+                    measured=limit * atomic_mass(stranger),
+                    remark=f"150 g/L REO, 100 s; {oxide:.3f} % of REO",
+                )
+            )  # fmt: skip
+            rows.append(_kept_quiet(one, truth, place, 0.25 * limit, name, trials))
+    return rows
+
+
+def _kept_quiet(
+    one: Quantifier, truth: Array, place: int, amount: float, product: str, trials: int
+) -> Judged:
+    generator = np.random.default_rng(20242)
+    repeats = max(4, trials // 50)
+    mixture = truth.copy()
+    mixture[place] = amount
+    numbers = 0
+    for _ in range(repeats):
+        spectrum = simulate_spectrum(
+            one.model, mixture, 500.0, real_time=SECONDS, generator=generator, drift=NO_DRIFT
+        )
+        numbers += not quantify(spectrum, one).below_limit[place]
+    return Judged(
+        what=f"{LIGHT[place]} at a quarter of it, given as number",
+        measured=100.0 * numbers / repeats,
+        asked=(0.0, 5.0), unit="%", remark=f"{repeats} spectra of {product} product",
+    )  # fmt: skip
+
+
+def blanks(trials: int) -> list[Judged]:
+    """Return how many rare earths are found where there are none."""
+    rows = []
+    repeats = max(2, trials // 100)
+    for what, matrix, unknown in (
+        ("blank acid, 1 M HCl", "chloride", 1000.0),
+        ("blank organic, 40 % P507", "P507", 0.4),
+    ):
+        one, generator, found = analyzer(FIFTEEN, matrix), np.random.default_rng(20243), 0
+        for _ in range(repeats):
+            spectrum = simulate_spectrum(
+                one.model, np.zeros(len(FIFTEEN)), unknown, real_time=SECONDS,
+                generator=generator, drift=NO_DRIFT,
+            )  # fmt: skip
+            found += int(np.sum(~quantify(spectrum, one).below_limit))
+        rows.append(
+            Judged(
+                what=f"{what}: rare earths above their limit", measured=float(found),
+                asked=(0.0, 0.0), remark=f"{repeats} spectra of 15 elements",
+            )
+        )  # fmt: skip
+    return rows
+
+
+def published(trials: int) -> list[Judged]:
+    """Return the repeatability of a published analyzer's elements at its settings."""
+    metals = ("Ho", "Er", "Tm", "Yb")
+    one = analyzer(metals)
+    truth = moles((0.25, 0.25, 0.25, 0.25), metals, 100.0)
+    found = counting_limits(one.model, parameters(one.model, truth, 500.0), 60.0)
+    worst = float(np.max(found.sigma[:4] / truth))
+    remark = f"25 g/L oxide each, {found.count_rate:,.0f} counts/s; mixture and geometry assumed"
+    return [
+        Judged(
+            what="Ho, Er, Tm, Yb at 40 kV, 600 µA, 60 s: worst RSD", measured=100.0 * worst,
+            asked=(0.0, 0.4), unit="%", remark=remark,
+        )
+    ]  # fmt: skip
+
+
+def speed(trials: int) -> list[Judged]:
+    """Return times of one core: run with OMP_NUM_THREADS=1 on a quiet machine."""
+    repeats = max(20, min(trials, 200))
+    one, truth = analyzer(), moles(LIGHT_SHARES, LIGHT, 150.0)
+    masses = one.model.sample.masses(truth, 500.0)
+    forward = _times(lambda: one.model.forward.spectrum(masses), repeats)
+    several = _quantify_times(one, truth, repeats)
+    many = analyzer((*FIFTEEN, "Fe"))
+    heavy = _quantify_times(many, np.full(16, 40.0), max(5, repeats // 10))
+    return [
+        Judged(what="forward, 5 elements", measured=float(np.median(forward)), asked=(0.0, 3.0),
+               unit="ms", remark="median"),
+        Judged(what="quantify, 5 elements, median", measured=float(np.median(several)),
+               asked=(0.0, 20.0), unit="ms"),
+        Judged(what="quantify, 5 elements, p95", measured=float(np.quantile(several, 0.95)),
+               asked=(0.0, 60.0), unit="ms"),
+        Judged(what="quantify, 14 lanthanides, Y and Fe", measured=float(np.median(heavy)),
+               asked=(0.0, 150.0), unit="ms", remark="median"),
+    ]  # fmt: skip
+
+
+def _quantify_times(one: Quantifier, truth: Array, repeats: int) -> Array:
+    generator = np.random.default_rng(20244)
+    spectra = [
+        simulate_spectrum(
+            one.model, truth, 500.0, real_time=SECONDS, generator=generator, drift=NO_DRIFT
+        )
+        for _ in range(5)
+    ]
+    quantify(spectra[0], one)
+    queue = iter(spectra * (repeats // 5 + 1))
+    return _times(lambda: quantify(next(queue), one), repeats)
+
+
+def _times(call: Callable[[], object], repeats: int) -> Array:
+    taken = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        call()
+        taken.append(1e3 * (time.perf_counter() - begin))
+    return np.array(taken)
+
+
+PARTS: dict[str, Callable[[int], list[Judged]]] = {
+    "matched": matched,
+    "disturbed": disturbed,
+    "overlaps": overlaps,
+    "blanks": blanks,
+    "published": published,
+    "speed": speed,
+}
+
+
+def main() -> int:
+    """Measure, print, and say by the exit code whether all is met."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", choices=tuple(PARTS), action="append")
+    parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--output", type=Path)
+    asked = parser.parse_args()
+    rows = [row for part in asked.part or PARTS for row in PARTS[part](asked.trials)]
+    text = json.dumps([row.to_dict() for row in rows], indent=2, ensure_ascii=False)
+    if asked.json:
+        print(text)
+    else:
+        for row in rows:
+            print(_line(row))
+    if asked.output:
+        asked.output.write_text(text + "\n", encoding="utf-8")
+    return 0 if all(row.met is not False for row in rows) else 1
+
+
+def _line(row: Judged) -> str:
+    mark = {True: "met", False: "MISSED", None: ""}[row.met]
+    bounds = "" if row.bounds is None else f" [{row.bounds[0]:.3f}, {row.bounds[1]:.3f}]"
+    asked = "" if row.asked is None else f"{row.asked[0]:g} to {row.asked[1]:g}"
+    value = f"{row.measured:.4g}{bounds} {row.unit}"
+    return f"{row.what:<52} {value:<34} {asked:<12} {mark:<7} {row.remark}".rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""What makes a result doubtful: drift, pile-up, another matrix, lines nobody asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raffinate.instruments.quantify_fit import LEAST_EXPECTED, Fit
+from raffinate.instruments.quantify_model import FitModel
+from raffinate.instruments.spectrum import KILO, Flag, Spectrum
+from raffinate.instruments.xrf_atomic import atom
+from raffinate.instruments.xrf_instrument import XrfInstrument
+
+Array = NDArray[np.float64]
+
+ZERO_RANGE = 50.0
+"""Drift of zero energy that electronics show between checks, [eV]. Assumed, as are those below."""
+GAIN_RANGE = 0.005
+FLUX_RANGE = (0.7, 1.4)
+WIDTH_RANGE = 0.3
+"""Change of the variance at Mn Kα over its nominal value, [-]."""
+PILE_UP = 0.02
+"""Pulses lost to pile-up, of all, beyond which its first-order description is doubted, [-]."""
+POOR = 5.0
+"""χ² above the number of degrees of freedom, in its own standard deviations, that is no chance."""
+POOR_LEAST = 1.1
+UNLIKE = 0.15
+"""Mean relative departure beyond which a spectrum is not of this instrument and matrix, [-]."""
+UNKNOWN_SIGNIFICANCE = 6.0
+"""Of an unexplained line, in standard deviations: chance gives one in 1e6 spectra."""
+MOST_LINES = 5
+NEIGHBOUR = 50.0
+"""Elements with a strongest line this close are named for an unexplained one, [eV]."""
+
+CANDIDATES = (
+    *("Na", "Mg", "Al", "Si", "P", "S", "Cl", "Ar", "K", "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe"),
+    *("Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As", "Se", "Br", "Rb", "Sr", "Y", "Zr", "Nb", "Mo"),
+    *("Ag", "Cd", "Sn", "Sb", "Te", "I", "Cs", "Ba", "La", "Ce", "Pr", "Nd", "Sm", "Eu", "Gd"),
+    *("Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Au", "Hg", "Tl", "Pb", "Bi"),
+    *("Th", "U"),
+)
+"""Elements that an unexplained line may be of."""
+
+WITHHELD = frozenset(
+    {"saturated", "drift_beyond_range", "unlike_model", "wrong_matrix", "calibration_implausible"}
+)
+"""Flags with which no concentration is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misfit:
+    """How far counts and model are apart.
+
+    Attributes:
+        chi2_per_dof: Pearson's, over channels joined until each expects 5 counts, [-].
+        degrees: Of freedom.
+        relative: Mean departure beyond counting noise, of the model, [-].
+    """
+
+    chi2_per_dof: float
+    degrees: int
+    relative: float
+
+    @property
+    def poor(self) -> bool:
+        """Whether counting noise does not explain it."""
+        noise = POOR * np.sqrt(2.0 / self.degrees)
+        return bool(self.chi2_per_dof > max(1.0 + noise, POOR_LEAST))
+
+
+def misfit(counts: Array, expected: Array, parameters: int) -> Misfit:
+    """Return how well the model explains the counts, both (fitted channel,)."""
+    bins = np.floor(np.cumsum(expected) / 5.0).astype(np.int_)
+    _, places = np.unique(bins, return_inverse=True)
+    found, model = (np.bincount(places, weights=values) for values in (counts, expected))
+    model = np.maximum(model, LEAST_EXPECTED)
+    degrees = max(len(model) - parameters, 1)
+    excess = np.sum((found - model) ** 2 - model) / np.sum(model**2)
+    return Misfit(
+        chi2_per_dof=float(np.sum((found - model) ** 2 / model)) / degrees,
+        degrees=degrees,
+        relative=float(np.sqrt(max(excess, 0.0))),
+    )
+
+
+def result_flags(
+    spectrum: Spectrum, model: FitModel, fit: Fit, counts: Array, found: Misfit
+) -> tuple[Flag, ...]:
+    """Return every flag of a fit, those of the spectrum first."""
+    size = model.composition_size
+    flags = [Flag(name=name, text=text) for name, text in _misfit_flags(found)]
+    instrument = model.forward.instrument
+    drift = _drift_text(instrument, fit.values[size:])
+    if drift:
+        flags.append(Flag(name="drift_beyond_range", text=drift))
+    flags += [Flag(name="wrong_matrix", text=text) for text in _matrix_texts(model, fit)]
+    lost = float(np.sum(fit.expected.recorded)) * instrument.detector.pulse_pair_resolution
+    if lost > PILE_UP:
+        text = f"{lost:.1%} of the pulses pile up, which is described to first order only"
+        flags.append(Flag(name="pile_up", text=text))
+    flags += unknown_lines(model, counts, fit.expected.counts)
+    return (*spectrum.flags, *flags)
+
+
+def _misfit_flags(found: Misfit) -> Iterator[tuple[str, str]]:
+    if found.relative > UNLIKE:
+        yield (
+            "unlike_model",
+            f"counts and model differ by {found.relative:.0%}: another instrument, matrix or "
+            f"element list",
+        )
+    elif found.poor:
+        yield (
+            "poor_fit",
+            f"χ² per degree of freedom is {found.chi2_per_dof:.2f}; uncertainties are widened by "
+            f"its root",
+        )
+
+
+def _drift_text(instrument: XrfInstrument, nuisances: Array) -> str:
+    flux, zero, gain, variance = nuisances.tolist()
+    nominal = (instrument.detector.resolution / 2.3548) ** 2
+    texts = []
+    if not FLUX_RANGE[0] <= flux <= FLUX_RANGE[1]:
+        texts.append(f"flux {flux:.3f} of nominal")
+    if abs(zero) > ZERO_RANGE:
+        texts.append(f"zero {zero:+.1f} eV")
+    if abs(gain) > GAIN_RANGE:
+        texts.append(f"gain {gain:+.2%}")
+    if abs(variance) > WIDTH_RANGE * nominal:
+        texts.append(f"variance of lines {variance / nominal:+.0%}")
+    return ", ".join(texts)
+
+
+def _matrix_texts(model: FitModel, fit: Fit) -> Iterator[str]:
+    place = len(model.sample.metals)
+    unknown = model.sample.unknown
+    value, sigma = float(fit.values[place]), float(np.sqrt(fit.covariance[place, place]))
+    if value < -4.0 * sigma - 0.05 * unknown.start or value > unknown.highest + 4.0 * sigma:
+        yield (
+            f"{unknown.name} comes out as {value / unknown.scale:.3g} ± "
+            f"{sigma / unknown.scale:.2g}, outside 0 to {unknown.highest / unknown.scale:g}"
+        )
+
+
+def unknown_lines(model: FitModel, counts: Array, expected: Array) -> list[Flag]:
+    """Return a flag for each line that the model leaves unexplained, the strongest first.
+
+    A Gaussian of the detector's width is laid over the residual at every channel.
+    """
+    instrument = model.forward.instrument
+    energies = instrument.energies[model.channels]
+    # Nearly the same width over the few channels of one line: one kernel per tenth of the range.
+    variance = np.maximum(expected, LEAST_EXPECTED)
+    residual = (counts - expected) / variance
+    significance = np.zeros_like(expected)
+    for part in np.array_split(np.arange(len(expected)), 12):
+        sigma = float(instrument.detector.sigma([energies[part[len(part) // 2]]])[0])
+        reach = int(np.ceil(3.0 * sigma / instrument.gain))
+        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * instrument.gain / sigma) ** 2)
+        low, high = max(part[0] - reach, 0), min(part[-1] + reach + 1, len(expected))
+        pull = np.convolve(residual[low:high], kernel, mode="same")
+        norm = np.sqrt(np.convolve(1.0 / variance[low:high], kernel**2, mode="same"))
+        significance[part] = (pull / norm)[part - low]
+    return _strongest(significance, energies, instrument, set(model.sample.components))
+
+
+def _strongest(
+    significance: Array, energies: Array, instrument: XrfInstrument, known: set[str]
+) -> list[Flag]:
+    flags: list[Flag] = []
+    left = significance.copy()
+    while len(flags) < MOST_LINES and float(np.max(left)) > UNKNOWN_SIGNIFICANCE:
+        energy = float(energies[int(np.argmax(left))])
+        names = line_candidates(energy, instrument.tube.voltage, known)
+        named = f", perhaps {', '.join(names)}" if names else ""
+        text = f"a line at {energy / KILO:.2f} keV, {float(np.max(left)):.0f} sigma{named}"
+        flags.append(Flag(name="unknown_line", text=text))
+        left[np.abs(energies - energy) < 3.0 * float(instrument.detector.sigma([energy])[0])] = 0.0
+    return flags
+
+
+def line_candidates(energy: float, voltage: float, known: set[str]) -> Sequence[str]:
+    """Return up to three elements, not in `known`, whose strongest K or L line lies here, [eV]."""
+    near: list[tuple[float, str]] = []
+    for symbol in CANDIDATES:
+        if symbol in known:
+            continue
+        one = atom(symbol)
+        for first in ("K", "L3"):
+            shown = [place for place, name in enumerate(one.line_name) if name.startswith(first)]
+            if not shown:
+                continue
+            best = max(shown, key=lambda place: float(one.line_rate[place]))
+            away = abs(float(one.line_energy[best]) - energy)
+            shell = int(one.line_shell[best])
+            if away < NEIGHBOUR and float(one.edge[shell]) < voltage:
+                near.append((away, symbol))
+    return [symbol for _, symbol in sorted(near)[:3]]
