@@ -267,7 +267,7 @@ def asked(run: RunDirectory, server: str, *paths: str) -> list[Any]:
 
     async def ask() -> list[Any]:
         client = client_of(run, server)
-        await client.connect(10.0)
+        await client.connect(READY)
         try:
             return list(await client.read(paths))
         finally:
@@ -281,7 +281,7 @@ def called(run: RunDirectory, owner: str, method: str, *arguments: Any) -> Any:
 
     async def ask() -> Any:
         client = client_of(run, "plant")
-        await client.connect(10.0)
+        await client.connect(READY)
         try:
             return await client.call(owner, method, *arguments)
         finally:

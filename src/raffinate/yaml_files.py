@@ -3,12 +3,54 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Collection
 from typing import Any, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from raffinate.errors import DataError, nearest_name
+from raffinate.sources import Evidence, Source
+
+
+class StrictEntry(BaseModel):
+    """A part of a file: unknown keys are refused, and nothing changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceEntry(StrictEntry):
+    """A source as a file states it; see `raffinate.sources.Source`."""
+
+    title: str
+    reference: str = ""
+    evidence: Evidence = "sourced"
+    licence: str = ""
+    note: str = ""
+
+    def source(self) -> Source:
+        """Return it as a value."""
+        return Source(**self.model_dump())
+
+
+def require_sources(named: dict[str, str], sources: Collection[str], where: str) -> None:
+    """Refuse a key that names no source.
+
+    Args:
+        named: By place in the file, the key of the source that is named there.
+        sources: Keys of the sources the file has.
+        where: Name of the file, for errors.
+
+    Raises:
+        DataError: With the place and the nearest key.
+    """
+    for place, key in named.items():
+        if key not in sources:
+            raise DataError(
+                f"{key!r} is not among the sources.",
+                where=f"{where}: {place}",
+                mend=nearest_name(key, tuple(sources)),
+            )
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

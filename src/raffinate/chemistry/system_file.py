@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,10 @@ from raffinate.chemistry.elements import metal
 from raffinate.chemistry.system import NOT_SAPONIFIED, ExtractionSystem
 from raffinate.chemistry.system_file_model import FORMAT, Sources, SystemFile
 from raffinate.chemistry.system_file_writer import write_system
-from raffinate.errors import DataError, SpecificationError, nearest_name
+from raffinate.data_files import read_named, shipped_names
+from raffinate.errors import DataError, SpecificationError
 from raffinate.sources import Source
-from raffinate.yaml_files import first_complaint, read_yaml
+from raffinate.yaml_files import first_complaint, read_yaml, require_sources
 
 __all__ = ["FORMAT", "load_system", "parse_system", "shipped_systems", "write_system"]
 
@@ -31,32 +31,13 @@ def load_system(name_or_path: str | Path) -> ExtractionSystem:
     Raises:
         DataError: No such system, or the file cannot be read as one.
     """
-    path = Path(name_or_path)
-    shipped = files("raffinate.data") / f"{name_or_path}.yaml"
-    if isinstance(name_or_path, str) and path.name == name_or_path and shipped.is_file():
-        return parse_system(shipped.read_bytes(), where=f"{name_or_path}.yaml")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror}), and no shipped system has this name.",
-            where=str(name_or_path),
-            mend=nearest_name(str(name_or_path), shipped_systems()),
-        ) from error
-    return parse_system(content, where=str(path))
+    content, where = read_named(name_or_path, "system", shipped_systems())
+    return parse_system(content, where=where)
 
 
 def shipped_systems() -> tuple[str, ...]:
     """Return the names of the systems that come with the package, in order."""
-    begin = f"format: {FORMAT}"
-    return tuple(
-        sorted(
-            entry.name.removesuffix(".yaml")
-            for entry in files("raffinate.data").iterdir()
-            if entry.name.endswith(".yaml")
-            and entry.read_text(encoding="utf-8").lstrip().startswith(begin)
-        )
-    )
+    return shipped_names(FORMAT)
 
 
 def parse_system(content: str | bytes, *, where: str = "system") -> ExtractionSystem:
@@ -164,13 +145,7 @@ def _covariance(read: SystemFile, where: str) -> NDArray[np.float64]:
 
 def _check_sources(read: SystemFile, where: str) -> None:
     places = read.places()
-    for place in places:
-        if place.key not in read.sources:
-            raise DataError(
-                f"{place.key!r} is not among the sources.",
-                where=f"{where}: {place.path}",
-                mend=nearest_name(place.key, tuple(read.sources)),
-            )
+    require_sources({place.path: place.key for place in places}, read.sources, where)
     unused = set(read.sources) - {place.key for place in places}
     if unused:
         raise DataError(

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
-from raffinate.errors import DataError, SpecificationError, nearest_name
+from raffinate.data_files import read_named, shipped_names
+from raffinate.errors import DataError, SpecificationError
 from raffinate.instruments.xrf_atomic import element_density
 from raffinate.instruments.xrf_detector import Detector
 from raffinate.instruments.xrf_instrument import Geometry, Optic, XrfInstrument
 from raffinate.instruments.xrf_matrix import mass_fractions
 from raffinate.instruments.xrf_tube import Layer, Tube
-from raffinate.sources import Evidence, Source
-from raffinate.yaml_files import first_complaint, read_yaml
+from raffinate.yaml_files import (
+    SourceEntry,
+    StrictEntry,
+    first_complaint,
+    read_yaml,
+    require_sources,
+)
 
 FORMAT = "raffinate-instrument/1"
 
@@ -24,19 +29,7 @@ _Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 _NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _SourceEntry(_Strict):
-    title: str
-    reference: str = ""
-    evidence: Evidence = "sourced"
-    licence: str = ""
-    note: str = ""
-
-
-class _Layer(_Strict):
+class _Layer(StrictEntry):
     formula: str | None = None
     fractions: dict[str, _Positive] | None = None
     thickness_um: _Positive
@@ -66,7 +59,7 @@ class _Layer(_Strict):
         return Layer(composition=composition, areal_density=density * self.thickness_um * 1.0e-6)
 
 
-class _Part(_Strict):
+class _Part(StrictEntry):
     source: str
 
 
@@ -80,7 +73,7 @@ class _Tube(_Part):
     layers: tuple[_Layer, ...] = ()
 
 
-class _Optic(_Strict):
+class _Optic(StrictEntry):
     energy_keV: tuple[_Positive, ...]
     transmission: tuple[_Positive, ...]
 
@@ -119,11 +112,11 @@ class _Channels(_Part):
     lowest_energy_keV: _Positive
 
 
-class _File(_Strict):
+class _File(StrictEntry):
     format: Literal["raffinate-instrument/1"]
     name: str
     title: str
-    sources: dict[str, _SourceEntry]
+    sources: dict[str, SourceEntry]
     tube: _Tube
     geometry: _Geometry
     detector: _Detector
@@ -139,31 +132,14 @@ def load_instrument(name_or_path: str | Path) -> XrfInstrument:
     Raises:
         DataError: No such instrument, or the file cannot be read as one.
     """
-    path = Path(name_or_path)
-    shipped = files("raffinate.data") / f"instrument_{name_or_path}.yaml"
-    if isinstance(name_or_path, str) and path.name == name_or_path and shipped.is_file():
-        return parse_instrument(shipped.read_bytes(), where=f"instrument_{name_or_path}.yaml")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror}), and no shipped instrument has this name.",
-            where=str(name_or_path),
-            mend=nearest_name(str(name_or_path), shipped_instruments()),
-        ) from error
-    return parse_instrument(content, where=str(path))
+    known = shipped_instruments()
+    content, where = read_named(name_or_path, "instrument", known, prefix="instrument_")
+    return parse_instrument(content, where=where)
 
 
 def shipped_instruments() -> tuple[str, ...]:
     """Return the names of the analyzers that come with the package, in order."""
-    names = [entry.name for entry in files("raffinate.data").iterdir()]
-    return tuple(
-        sorted(
-            name.removeprefix("instrument_").removesuffix(".yaml")
-            for name in names
-            if name.startswith("instrument_") and name.endswith(".yaml")
-        )
-    )
+    return shipped_names(FORMAT, prefix="instrument_")
 
 
 def parse_instrument(content: str | bytes, *, where: str = "instrument") -> XrfInstrument:
@@ -188,14 +164,9 @@ def parse_instrument(content: str | bytes, *, where: str = "instrument") -> XrfI
         "detector": read.detector,
         "channels": read.channels,
     }
-    for part, entry in parts.items():
-        if entry.source not in read.sources:
-            raise DataError(
-                f"there is no source {entry.source!r}.",
-                where=f"{where}: {part}.source",
-                mend=nearest_name(entry.source, tuple(read.sources)),
-            )
-    sources = {key: Source(**entry.model_dump()) for key, entry in read.sources.items()}
+    named = {f"{part}.source": entry.source for part, entry in parts.items()}
+    require_sources(named, read.sources, where)
+    sources = {key: entry.source() for key, entry in read.sources.items()}
     try:
         return XrfInstrument(
             name=read.name,

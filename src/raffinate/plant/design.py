@@ -12,15 +12,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import yaml
-
 from raffinate.cascade.theory_design import BankDesign, design_bank
 from raffinate.errors import ConvergenceError, SpecificationError
 from raffinate.plant.design_file import DesignSpecification
+from raffinate.plant.design_text import plant_text
 from raffinate.plant.model import Plant
 from raffinate.plant.plant_file import parse_plant
 from raffinate.plant.steady import SteadyState, solve_steady
-from raffinate.units import HOUR
 
 MOST_EXTRACTANT = 1.15
 """Extraction amount over that of the theory at which stages are added, [-]; a choice."""
@@ -86,56 +84,27 @@ def design_plant(
             `TRIES` plants; says how far they came.
     """
     beta = design_separation_factors(specification)
-    bank = design_bank(
-        specification.mole_fraction,
-        beta,
-        extracted=specification.extracted.elements,
-        purity_extracted=specification.mole_purity(
-            specification.extracted, _neighbour(beta, specification.raffinate.elements, max)
-        ),
-        purity_raffinate=specification.mole_purity(
-            specification.raffinate, _neighbour(beta, specification.extracted.elements, min)
-        ),
-        excess=specification.excess,
-        advance=advance,
-    )
+    bank = _bank(specification, beta, advance)
+    foreseen = bank.flows.extraction_amount
     trials: list[Trial] = []
-    amount = bank.flows.extraction_amount
     n, m = (max(1, math.ceil(count / specification.efficiency)) for count in bank.stages)
     for _ in range(TRIES):
         stages = (n, m, specification.strip_stages)
-        text = _plant_text(specification, stages, amount)
-        plant = parse_plant(text, where=specification.name)
-        try:
-            state = solve_steady(plant, purities=plant.nominal_purity)
-        except ConvergenceError as error:
-            trials.append(Trial(stages=stages, extraction_amount=None, finding=error.what))
-        else:
-            found = _extraction_amount(plant, state)
-            settled = found <= MOST_EXTRACTANT * amount
-            trials.append(
-                Trial(
-                    stages=stages,
-                    extraction_amount=found,
-                    finding="meets the purities"
-                    if settled
-                    else f"meets the purities with {found / amount:.2f} times the extractant "
-                    "foreseen; more stages are tried",
-                )
-            )
-            if settled:
-                advance()
-                return PlantDesign(
-                    specification=specification,
-                    separation_factor=beta,
-                    bank=bank,
-                    trials=tuple(trials),
-                    plant_text=_plant_text(specification, stages, found),
-                    plant=plant,
-                    state=state,
-                    extraction_amount=found,
-                )
+        plant, state, trial = _tried(specification, stages, foreseen)
+        trials.append(trial)
         advance()
+        amount = trial.extraction_amount
+        if state is not None and amount is not None and amount <= MOST_EXTRACTANT * foreseen:
+            return PlantDesign(
+                specification=specification,
+                separation_factor=beta,
+                bank=bank,
+                trials=tuple(trials),
+                plant_text=plant_text(specification, stages, amount),
+                plant=plant,
+                state=state,
+                extraction_amount=amount,
+            )
         n, m = math.ceil(n * GROWTH), math.ceil(m * GROWTH)
     tried = "; ".join(
         f"{sum(trial.stages)} stages: {trial.finding.rstrip('.')}" for trial in trials
@@ -146,6 +115,41 @@ def design_plant(
         where=specification.name,
         mend="Ask for less purity, give a larger excess, or stronger strip acid.",
     )
+
+
+def _bank(
+    specification: DesignSpecification, beta: dict[str, float], advance: Callable[[], None]
+) -> BankDesign:
+    extracted, raffinate = specification.extracted, specification.raffinate
+    over = _neighbour(beta, raffinate.elements, max)
+    under = _neighbour(beta, extracted.elements, min)
+    return design_bank(
+        specification.mole_fraction,
+        beta,
+        extracted=extracted.elements,
+        purity_extracted=specification.mole_purity(extracted, over),
+        purity_raffinate=specification.mole_purity(raffinate, under),
+        excess=specification.excess,
+        advance=advance,
+    )
+
+
+def _tried(
+    specification: DesignSpecification, stages: tuple[int, int, int], foreseen: float
+) -> tuple[Plant, SteadyState | None, Trial]:
+    """Solve the plant of these stages for the purities; no state where they are out of reach."""
+    plant = parse_plant(plant_text(specification, stages, foreseen), where=specification.name)
+    try:
+        state = solve_steady(plant, purities=plant.nominal_purity)
+    except ConvergenceError as error:
+        return plant, None, Trial(stages=stages, extraction_amount=None, finding=error.what)
+    amount = _extraction_amount(plant, state)
+    finding = "meets the purities"
+    if amount > MOST_EXTRACTANT * foreseen:
+        finding += (
+            f" with {amount / foreseen:.2f} times the extractant foreseen; more stages are tried"
+        )
+    return plant, state, Trial(stages=stages, extraction_amount=amount, finding=finding)
 
 
 def design_separation_factors(specification: DesignSpecification) -> dict[str, float]:
@@ -177,128 +181,3 @@ def _extraction_amount(plant: Plant, state: SteadyState) -> float:
     capacity = circuit.saponification_degree * circuit.extractant_concentration / 3.0
     fed = float(operation.feed_concentration(circuit.elements).sum()) * operation.feed_flow
     return state.organic_flow * capacity / fed
-
-
-def _plant_text(
-    specification: DesignSpecification, stages: tuple[int, int, int], amount: float
-) -> str:
-    """Return the plant file of a design."""
-    spec = specification
-    capacity = spec.saponification_degree * spec.extractant_mol_per_L / 3.0
-    organic = amount * spec.total_mol_per_L * spec.feed_m3_per_h / capacity
-    acid = organic / spec.organic_to_acid_ratio
-    share = sum(spec.mole_fraction[symbol] for symbol in spec.extracted.elements)
-    scrub = acid * (1.0 - share / amount)
-    aqueous = {"extraction": spec.feed_m3_per_h + scrub, "scrub": scrub, "strip": acid}
-    sections = [
-        _section(spec, name, count, organic, aqueous[name])
-        for name, count in zip(("extraction", "scrub", "strip"), stages, strict=True)
-    ]
-    products = {
-        product.name: {
-            "title": product.title,
-            "outlet": outlet,
-            "elements": list(product.elements),
-            "purity_limit": product.purity,
-            "lot_t_reo": 5.0,
-        }
-        for product, outlet in ((spec.raffinate, "raffinate"), (spec.extracted, "strip_liquor"))
-    }
-    document = {
-        "format": "raffinate-plant/1",
-        "name": spec.name,
-        "title": spec.title,
-        "system": spec.system_name,
-        "sources": {**_sources(spec), "design": _DESIGN},
-        "feed": {
-            "total_mol_per_L": spec.total_mol_per_L,
-            "mass_fraction": dict(spec.mass_fraction),
-            "free_acid_mol_per_L": spec.free_acid_mol_per_L,
-            "flow_m3_per_h": spec.feed_m3_per_h,
-            "source": spec.source_keys["feed"],
-        },
-        "organic": {
-            "extractant_mol_per_L": spec.extractant_mol_per_L,
-            "saponification_degree": spec.saponification_degree,
-            "tank_m3": _rounded(organic * 0.5),
-            "source": spec.source_keys["organic"],
-        },
-        "acid": {
-            "hcl_mol_per_L": spec.hcl_mol_per_L,
-            "organic_to_acid_ratio": spec.organic_to_acid_ratio,
-            "source": spec.source_keys["acid"],
-        },
-        "sections": sections,
-        "sections_source": "design",
-        "products": products,
-        "nominal": {
-            "purity": {p.name: p.purity for p in (spec.raffinate, spec.extracted)},
-            "first_extraction_ratio": _rounded(amount),
-            "source": "design",
-        },
-        "levers": _LEVERS,
-        "analyzer": {
-            "monitored_stages": _monitored(stages),
-            "count_s": 100,
-            "purge_s": 80,
-        },
-    }
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
-
-
-_DESIGN = {
-    "title": "Stages by countercurrent-extraction theory, proved with the full chemistry",
-    "evidence": "assumed",
-    "note": "vessels from residence times, tank from half an hour of organic; lots and limits of "
-    "levers as in the shipped plant",
-}
-
-_LEVERS = {
-    "organic_flow": {"title": "Organic", "low": 0.5, "high": 1.6, "rate_per_h": 0.5},
-    "scrub_flow": {"title": "Scrub", "low": 0.3, "high": 1.8, "rate_per_h": 1.0},
-    "acid_flow": {"title": "Strip acid", "low": 0.5, "high": 1.6, "rate_per_h": 0.5},
-}
-
-
-def _section(
-    spec: DesignSpecification, name: str, count: int, organic: float, aqueous: float
-) -> dict[str, object]:
-    recycle = max(0.0, organic / spec.mixer_ratio - aqueous)
-    through = aqueous + recycle
-    hours = spec.settler_residence / HOUR
-    return {
-        "name": name,
-        "stages": count,
-        "efficiency": spec.efficiency,
-        "mixer_m3": _rounded((organic + through) * spec.mixer_residence / HOUR),
-        "settler_organic_m3": _rounded(organic * hours),
-        "settler_aqueous_m3": _rounded(through * hours),
-        "recycle_m3_per_h": _rounded(recycle),
-    }
-
-
-def _monitored(stages: tuple[int, int, int]) -> list[int]:
-    """Return six stages, spread over extraction and scrub, where the profile moves."""
-    n, m, _ = stages
-    chosen = [0.2 * n, 0.4 * n, 0.7 * n, n + 0.35 * m, n + 0.6 * m, n + 0.85 * m]
-    return sorted({max(1, round(stage)) for stage in chosen})
-
-
-def _sources(spec: DesignSpecification) -> dict[str, dict[str, str]]:
-    return {
-        key: {
-            name: text
-            for name, text in (
-                ("title", source.title),
-                ("reference", source.reference),
-                ("evidence", source.evidence),
-                ("note", source.note),
-            )
-            if text
-        }
-        for key, source in spec.sources.items()
-    }
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
 from raffinate.chemistry.elements import molar_masses, oxide_molar_masses
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.chemistry.system_file import load_system
+from raffinate.data_files import read_named, shipped_names
 from raffinate.errors import DataError, nearest_name
-from raffinate.sources import Evidence, Source
-from raffinate.yaml_files import first_complaint, read_yaml
+from raffinate.sources import Source
+from raffinate.yaml_files import (
+    SourceEntry,
+    StrictEntry,
+    first_complaint,
+    read_yaml,
+    require_sources,
+)
 
 FORMAT = "raffinate-design/1"
 
@@ -23,18 +29,7 @@ NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 Fraction = Annotated[FiniteFloat, Field(gt=0, lt=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
-
-
-class _SourceFile(_Strict):
-    title: str
-    reference: str = ""
-    evidence: Evidence = "sourced"
-    note: str = ""
-
-
-class _FeedFile(_Strict):
+class _FeedFile(StrictEntry):
     total_mol_per_L: Positive
     mass_fraction: dict[str, NotNegative]
     free_acid_mol_per_L: NotNegative
@@ -42,26 +37,26 @@ class _FeedFile(_Strict):
     source: str
 
 
-class _ProductFile(_Strict):
+class _ProductFile(StrictEntry):
     name: str
     title: str
     elements: Annotated[list[str], Field(min_length=1)]
     purity: Fraction
 
 
-class _OrganicFile(_Strict):
+class _OrganicFile(StrictEntry):
     extractant_mol_per_L: Positive
     saponification_degree: Annotated[FiniteFloat, Field(gt=0, lt=0.5)]
     source: str
 
 
-class _AcidFile(_Strict):
+class _AcidFile(StrictEntry):
     hcl_mol_per_L: Positive
     organic_to_acid_ratio: Positive
     source: str
 
 
-class _MixerSettlerFile(_Strict):
+class _MixerSettlerFile(StrictEntry):
     efficiency: Annotated[FiniteFloat, Field(gt=0, le=1)]
     strip_stages: Annotated[int, Field(ge=1, le=200)]
     mixer_residence_s: Positive
@@ -70,12 +65,12 @@ class _MixerSettlerFile(_Strict):
     source: str
 
 
-class _DesignFile(_Strict):
+class _DesignFile(StrictEntry):
     format: Literal["raffinate-design/1"]
     name: str
     title: str
     system: str
-    sources: dict[str, _SourceFile]
+    sources: dict[str, SourceEntry]
     feed: _FeedFile
     extracted: _ProductFile
     raffinate: _ProductFile
@@ -183,32 +178,13 @@ def load_design(name_or_path: str | Path) -> DesignSpecification:
     Raises:
         DataError: No such design, or the file cannot be read as one.
     """
-    path = Path(name_or_path)
-    shipped = files("raffinate.data") / f"{name_or_path}.yaml"
-    if isinstance(name_or_path, str) and path.name == name_or_path and shipped.is_file():
-        return parse_design(shipped.read_bytes(), where=f"{name_or_path}.yaml")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror}), and no shipped design has this name.",
-            where=str(name_or_path),
-            mend=nearest_name(str(name_or_path), shipped_designs()),
-        ) from error
-    return parse_design(content, where=str(path))
+    content, where = read_named(name_or_path, "design", shipped_designs())
+    return parse_design(content, where=where)
 
 
 def shipped_designs() -> tuple[str, ...]:
     """Return the names of the designs that come with the package."""
-    begin = f"format: {FORMAT}"
-    return tuple(
-        sorted(
-            entry.name.removesuffix(".yaml")
-            for entry in files("raffinate.data").iterdir()
-            if entry.name.endswith(".yaml")
-            and entry.read_text(encoding="utf-8").lstrip().startswith(begin)
-        )
-    )
+    return shipped_names(FORMAT)
 
 
 def parse_design(content: str | bytes, *, where: str = "design") -> DesignSpecification:
@@ -226,13 +202,8 @@ def parse_design(content: str | bytes, *, where: str = "design") -> DesignSpecif
     keys = {
         part: getattr(read, part).source for part in ("feed", "organic", "acid", "mixer_settlers")
     }
-    for part, key in keys.items():
-        if key not in read.sources:
-            raise DataError(
-                f"{key!r} is not among the sources.",
-                where=f"{where}: {part}.source",
-                mend=nearest_name(key, tuple(read.sources)),
-            )
+    named = {f"{part}.source": key for part, key in keys.items()}
+    require_sources(named, read.sources, where)
     _check_feed(read, where)
     return DesignSpecification(
         name=read.name,
@@ -255,7 +226,7 @@ def parse_design(content: str | bytes, *, where: str = "design") -> DesignSpecif
         settler_residence=read.mixer_settlers.settler_residence_s,
         mixer_ratio=read.mixer_settlers.mixer_ratio,
         excess=read.excess,
-        sources={key: Source(**entry.model_dump()) for key, entry in read.sources.items()},
+        sources={key: entry.source() for key, entry in read.sources.items()},
         source_keys=keys,
     )
 

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
 from raffinate.chemistry.elements import RARE_EARTHS
+from raffinate.data_files import read_named, shipped_names
 from raffinate.errors import DataError, nearest_name
 from raffinate.plant.economics_prices import COEFFICIENTS, PRICES, Figure, Prices, Quantity
-from raffinate.sources import Evidence, Source
-from raffinate.yaml_files import first_complaint, read_yaml
+from raffinate.sources import Source
+from raffinate.yaml_files import (
+    SourceEntry,
+    StrictEntry,
+    first_complaint,
+    read_yaml,
+    require_sources,
+)
 
 FORMAT = "raffinate-prices/1"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _SourceFile(_Strict):
-    title: str
-    reference: str = ""
-    evidence: Evidence = "sourced"
-    licence: str = ""
-    note: str = ""
-
-
-class _FigureFile(_Strict):
+class _FigureFile(StrictEntry):
     value: FiniteFloat
     source: str
 
@@ -39,16 +33,16 @@ class _PriceFile(_FigureFile):
     date: str
 
 
-class _PricesFile(_Strict):
+class _PricesFile(StrictEntry):
     format: Literal["raffinate-prices/1"]
     name: str
     title: str = ""
     currency: str = Field(min_length=1, max_length=12)
-    sources: dict[str, _SourceFile]
-    oxides: dict[str, _PriceFile] = {}
-    products: dict[str, _PriceFile] = {}
-    prices: dict[str, _PriceFile] = {}
-    coefficients: dict[str, _FigureFile] = {}
+    sources: dict[str, SourceEntry]
+    oxides: dict[str, _PriceFile] = Field(default_factory=dict)
+    products: dict[str, _PriceFile] = Field(default_factory=dict)
+    prices: dict[str, _PriceFile] = Field(default_factory=dict)
+    coefficients: dict[str, _FigureFile] = Field(default_factory=dict)
 
 
 def load_prices(name_or_path: str | Path) -> Prices:
@@ -58,19 +52,8 @@ def load_prices(name_or_path: str | Path) -> Prices:
         DataError: No such file, or it cannot be read as one.
         SpecificationError: A value that cannot be.
     """
-    path = Path(name_or_path)
-    shipped = files("raffinate.data") / f"{name_or_path}.yaml"
-    if isinstance(name_or_path, str) and path.name == name_or_path and shipped.is_file():
-        return parse_prices(shipped.read_bytes(), where=f"{name_or_path}.yaml")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror}), and no shipped prices have this name.",
-            where=str(name_or_path),
-            mend="Shipped as an example: prices_example.",
-        ) from error
-    return parse_prices(content, where=str(path))
+    content, where = read_named(name_or_path, "price file", shipped_names(FORMAT))
+    return parse_prices(content, where=where)
 
 
 def parse_prices(content: str | bytes, *, where: str = "prices") -> Prices:
@@ -85,7 +68,7 @@ def parse_prices(content: str | bytes, *, where: str = "prices") -> Prices:
         read = _PricesFile.model_validate(document)
     except ValidationError as error:
         raise first_complaint(error, where, _PricesFile) from error
-    sources = {key: Source(**entry.model_dump()) for key, entry in read.sources.items()}
+    sources = {key: entry.source() for key, entry in read.sources.items()}
     _known(read.oxides, tuple(RARE_EARTHS), f"{where}: oxides")
     _known(read.prices, tuple(PRICES), f"{where}: prices")
     _known(read.coefficients, tuple(COEFFICIENTS), f"{where}: coefficients")
@@ -111,14 +94,9 @@ def _figures(
     sources: Mapping[str, Source],
     where: str,
 ) -> dict[str, Figure]:
+    require_sources({f"{key}.source": entry.source for key, entry in given.items()}, sources, where)
     made = {}
     for key, entry in given.items():
-        if entry.source not in sources:
-            raise DataError(
-                f"{entry.source!r} is not among the sources.",
-                where=f"{where}.{key}.source",
-                mend=nearest_name(entry.source, tuple(sources)),
-            )
         factor = quantities[key].si if key in quantities else 1.0
         date = entry.date if isinstance(entry, _PriceFile) else ""
         made[key] = Figure(value=entry.value * factor, source=sources[entry.source], date=date)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
 from raffinate.chemistry.elements import molar_masses
 from raffinate.chemistry.system_file import load_system
+from raffinate.data_files import read_named, shipped_names
 from raffinate.errors import DataError, nearest_name
 from raffinate.plant.model import (
     RAFFINATE,
@@ -22,9 +22,14 @@ from raffinate.plant.model import (
     Product,
     Section,
 )
-from raffinate.sources import Evidence, Source
 from raffinate.units import HOUR, PER_LITRE
-from raffinate.yaml_files import first_complaint, read_yaml
+from raffinate.yaml_files import (
+    SourceEntry,
+    StrictEntry,
+    first_complaint,
+    read_yaml,
+    require_sources,
+)
 
 FORMAT = "raffinate-plant/1"
 
@@ -33,18 +38,7 @@ NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 Fraction = Annotated[FiniteFloat, Field(gt=0, lt=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
-
-
-class _SourceFile(_Strict):
-    title: str
-    reference: str = ""
-    evidence: Evidence = "sourced"
-    note: str = ""
-
-
-class _FeedFile(_Strict):
+class _FeedFile(StrictEntry):
     total_mol_per_L: Positive
     mass_fraction: dict[str, NotNegative]
     free_acid_mol_per_L: NotNegative
@@ -52,20 +46,20 @@ class _FeedFile(_Strict):
     source: str
 
 
-class _OrganicFile(_Strict):
+class _OrganicFile(StrictEntry):
     extractant_mol_per_L: Positive
     saponification_degree: Annotated[FiniteFloat, Field(gt=0, lt=0.5)]
     tank_m3: Positive
     source: str
 
 
-class _AcidFile(_Strict):
+class _AcidFile(StrictEntry):
     hcl_mol_per_L: Positive
     organic_to_acid_ratio: Positive
     source: str
 
 
-class _SectionFile(_Strict):
+class _SectionFile(StrictEntry):
     name: Literal["extraction", "scrub", "strip"]
     stages: Annotated[int, Field(ge=1, le=2000)]
     efficiency: Annotated[FiniteFloat, Field(gt=0, le=1)]
@@ -75,7 +69,7 @@ class _SectionFile(_Strict):
     recycle_m3_per_h: NotNegative
 
 
-class _ProductFile(_Strict):
+class _ProductFile(StrictEntry):
     title: str
     outlet: Literal["raffinate", "strip_liquor"]
     elements: list[str]
@@ -83,37 +77,37 @@ class _ProductFile(_Strict):
     lot_t_reo: Positive
 
 
-class _NominalFile(_Strict):
+class _NominalFile(StrictEntry):
     purity: dict[str, Fraction]
     first_extraction_ratio: Positive
     source: str
 
 
-class _LeverFile(_Strict):
+class _LeverFile(StrictEntry):
     title: str
     low: NotNegative
     high: Positive
     rate_per_h: Positive
 
 
-class _LeversFile(_Strict):
+class _LeversFile(StrictEntry):
     organic_flow: _LeverFile
     scrub_flow: _LeverFile
     acid_flow: _LeverFile
 
 
-class _AnalyzerFile(_Strict):
+class _AnalyzerFile(StrictEntry):
     monitored_stages: list[Annotated[int, Field(ge=1)]]
     count_s: Positive
     purge_s: NotNegative
 
 
-class _PlantFile(_Strict):
+class _PlantFile(StrictEntry):
     format: Literal["raffinate-plant/1"]
     name: str
     title: str
     system: str
-    sources: dict[str, _SourceFile]
+    sources: dict[str, SourceEntry]
     feed: _FeedFile
     organic: _OrganicFile
     acid: _AcidFile
@@ -132,32 +126,13 @@ def load_plant(name_or_path: str | Path) -> Plant:
         DataError: No such plant, or the file cannot be read as one.
         SpecificationError: The plant cannot be run as written.
     """
-    path = Path(name_or_path)
-    shipped = files("raffinate.data") / f"{name_or_path}.yaml"
-    if isinstance(name_or_path, str) and path.name == name_or_path and shipped.is_file():
-        return parse_plant(shipped.read_bytes(), where=f"{name_or_path}.yaml")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror}), and no shipped plant has this name.",
-            where=str(name_or_path),
-            mend=nearest_name(str(name_or_path), shipped_plants()),
-        ) from error
-    return parse_plant(content, where=str(path))
+    content, where = read_named(name_or_path, "plant", shipped_plants())
+    return parse_plant(content, where=where)
 
 
 def shipped_plants() -> tuple[str, ...]:
     """Return the names of the plants that come with the package."""
-    begin = f"format: {FORMAT}"
-    return tuple(
-        sorted(
-            entry.name.removesuffix(".yaml")
-            for entry in files("raffinate.data").iterdir()
-            if entry.name.endswith(".yaml")
-            and entry.read_text(encoding="utf-8").lstrip().startswith(begin)
-        )
-    )
+    return shipped_names(FORMAT)
 
 
 def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
@@ -211,7 +186,7 @@ def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
             purge_time=read.analyzer.purge_s,
         ),
         nominal_purity=dict(read.nominal.purity),
-        sources=tuple(Source(**entry.model_dump()) for entry in read.sources.values()),
+        sources=tuple(entry.source() for entry in read.sources.values()),
     )
 
 
@@ -354,10 +329,4 @@ def _check_sources(read: _PlantFile, where: str) -> None:
         "nominal.source": read.nominal.source,
         "sections_source": read.sections_source,
     }
-    for place, key in named.items():
-        if key not in read.sources:
-            raise DataError(
-                f"{key!r} is not among the sources.",
-                where=f"{where}: {place}",
-                mend=nearest_name(key, tuple(read.sources)),
-            )
+    require_sources(named, read.sources, where)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
+from raffinate.data_files import read_named, shipped_names
 from raffinate.errors import DataError, nearest_name
 from raffinate.plant.model import Plant
 from raffinate.runtime.alarm_definitions import (
@@ -21,9 +21,15 @@ from raffinate.runtime.alarm_definitions import (
     alarm_tags,
 )
 from raffinate.runtime.alarms import AlarmList
-from raffinate.sources import Evidence, Source
+from raffinate.sources import Source
 from raffinate.units import HOUR
-from raffinate.yaml_files import first_complaint, read_yaml
+from raffinate.yaml_files import (
+    SourceEntry,
+    StrictEntry,
+    first_complaint,
+    read_yaml,
+    require_sources,
+)
 
 FORMAT = "raffinate-alarms/1"
 
@@ -35,18 +41,7 @@ NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 Words = Annotated[str, Field(min_length=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _SourceFile(_Strict):
-    title: str
-    reference: str = ""
-    evidence: Evidence = "sourced"
-    note: str = ""
-
-
-class _MatrixFile(_Strict):
+class _MatrixFile(StrictEntry):
     borders_min: Annotated[list[Positive], Field(min_length=1)]
     severe: list[AlarmPriority]
     moderate: list[AlarmPriority]
@@ -54,7 +49,7 @@ class _MatrixFile(_Strict):
     source: str
 
 
-class _AlarmFile(_Strict):
+class _AlarmFile(StrictEntry):
     priority: AlarmPriority
     severity: Severity
     respond_min: Positive
@@ -67,17 +62,17 @@ class _AlarmFile(_Strict):
     deadband_fraction: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
     latching: bool = False
     longest_shelving_h: NotNegative
-    suppressed_by: list[str] = []
+    suppressed_by: list[str] = Field(default_factory=list)
     realarm_h: Positive | None = None
     auto_delay: bool = False
     source: str
 
 
-class _ListFile(_Strict):
+class _ListFile(StrictEntry):
     format: Literal["raffinate-alarms/1"]
     name: str
     title: str
-    sources: dict[str, _SourceFile]
+    sources: dict[str, SourceEntry]
     matrix: _MatrixFile
     alarms: Annotated[dict[str, _AlarmFile], Field(min_length=1)]
 
@@ -89,8 +84,7 @@ def alarm_list_of(plant: Plant) -> AlarmList:
     fit any; what it does not name is shown as not rationalised.
     """
     own = f"alarms_{plant.name}"
-    shipped = (files("raffinate.data") / f"{own}.yaml").is_file()
-    definitions = load_alarm_list(own if shipped else DEFAULT_LIST)
+    definitions = load_alarm_list(own if own in shipped_alarm_lists() else DEFAULT_LIST)
     return AlarmList(definitions, tags=alarm_tags(plant))
 
 
@@ -100,32 +94,13 @@ def load_alarm_list(name_or_path: str | Path = DEFAULT_LIST) -> AlarmDefinitions
     Raises:
         DataError: No such list, or the file cannot be read as one.
     """
-    path = Path(name_or_path)
-    shipped = files("raffinate.data") / f"{name_or_path}.yaml"
-    if isinstance(name_or_path, str) and path.name == name_or_path and shipped.is_file():
-        return parse_alarm_list(shipped.read_bytes(), where=f"{name_or_path}.yaml")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror}), and no shipped alarm list has this name.",
-            where=str(name_or_path),
-            mend=nearest_name(str(name_or_path), shipped_alarm_lists()),
-        ) from error
-    return parse_alarm_list(content, where=str(path))
+    content, where = read_named(name_or_path, "alarm list", shipped_alarm_lists())
+    return parse_alarm_list(content, where=where)
 
 
 def shipped_alarm_lists() -> tuple[str, ...]:
     """Return the names of the alarm lists that come with the package."""
-    begin = f"format: {FORMAT}"
-    return tuple(
-        sorted(
-            entry.name.removesuffix(".yaml")
-            for entry in files("raffinate.data").iterdir()
-            if entry.name.endswith(".yaml")
-            and entry.read_text(encoding="utf-8").lstrip().startswith(begin)
-        )
-    )
+    return shipped_names(FORMAT)
 
 
 def parse_alarm_list(content: str | bytes, *, where: str = "alarm list") -> AlarmDefinitions:
@@ -145,7 +120,7 @@ def parse_alarm_list(content: str | bytes, *, where: str = "alarm list") -> Alar
     for tag, entry in read.alarms.items():
         _check_priority(tag, entry, matrix, where)
     _check_suppression(read.alarms, where)
-    sources = {name: Source(**entry.model_dump()) for name, entry in read.sources.items()}
+    sources = {name: entry.source() for name, entry in read.sources.items()}
     return AlarmDefinitions(
         name=read.name,
         title=read.title,
@@ -217,15 +192,9 @@ def _check_priority(tag: str, entry: _AlarmFile, matrix: PriorityMatrix, where: 
 
 
 def _check_sources(read: _ListFile, where: str) -> None:
-    named = {"matrix": read.matrix.source}
-    named |= {f"alarms.{tag}": entry.source for tag, entry in read.alarms.items()}
-    for place, source in named.items():
-        if source not in read.sources:
-            raise DataError(
-                f"the source {source!r} is not among the sources.",
-                where=f"{where}: {place}.source",
-                mend=nearest_name(source, tuple(read.sources)),
-            )
+    named = {"matrix.source": read.matrix.source}
+    named |= {f"alarms.{tag}.source": entry.source for tag, entry in read.alarms.items()}
+    require_sources(named, read.sources, where)
 
 
 def _check_suppression(alarms: Mapping[str, _AlarmFile], where: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
+from raffinate.data_files import read_named, shipped_names
 from raffinate.errors import DataError, SpecificationError, nearest_name
 from raffinate.instruments.reading import Quality
 from raffinate.runtime.nodemap import ExpiryForm, NodeMap, Security, Trust
@@ -20,7 +20,7 @@ from raffinate.runtime.nodemap_nodes import (
     StreamNodes,
 )
 from raffinate.units import to_si
-from raffinate.yaml_files import first_complaint, read_yaml
+from raffinate.yaml_files import StrictEntry, first_complaint, read_yaml
 
 FORMAT = "raffinate-nodemap/1"
 
@@ -31,30 +31,26 @@ Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 _NODE = re.compile(r"(?:(?P<alias>[A-Za-z_]\w*);|nsu=(?P<uri>[^;]+);)?(?P<identifier>[isgb]=.+)")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
-
-
-class _TrustFile(_Strict):
+class _TrustFile(StrictEntry):
     fingerprint: Fingerprint | None = None
     certificate: str | None = None
 
 
-class _GuardFile(_Strict):
+class _GuardFile(StrictEntry):
     heartbeat: str
     sequence: str | None = None
     expires: str | None = None
     expires_as: ExpiryForm = "plant_time"
 
 
-class _LimitsFile(_Strict):
+class _LimitsFile(StrictEntry):
     low: str | None = None
     high: str | None = None
     rate: str | None = None
     safe: str | None = None
 
 
-class _LeverFile(_Strict):
+class _LeverFile(StrictEntry):
     setpoint: str
     measured: str
     trajectory: str | None = None
@@ -65,17 +61,17 @@ class _LeverFile(_Strict):
     factor: Positive = 1.0
 
 
-class _SigmaFile(_Strict):
+class _SigmaFile(StrictEntry):
     relative: NotNegative
     absolute: NotNegative
 
 
-class _QualityFile(_Strict):
+class _QualityFile(StrictEntry):
     node: str
     words: dict[str, Quality]
 
 
-class _StreamFile(_Strict):
+class _StreamFile(StrictEntry):
     values: dict[str, str] | str
     elements: list[str] | None = None
     unit: str
@@ -92,14 +88,14 @@ class _StreamFile(_Strict):
     flags: str | None = None
 
 
-class _StateFile(_Strict):
+class _StateFile(StrictEntry):
     node: str
     text: str
     priority: Literal["low", "medium", "high"] = "high"
     when: bool = True
 
 
-class _PlantNodesFile(_Strict):
+class _PlantNodesFile(StrictEntry):
     time: str | None = None
     epoch: str | None = None
     scan: str | None = None
@@ -112,13 +108,13 @@ class _PlantNodesFile(_Strict):
     records_last: str | None = None
     guard: _GuardFile
     levers: dict[str, _LeverFile]
-    streams: dict[str, _StreamFile] = {}
-    laboratory: dict[str, _StreamFile] = {}
-    alarms: dict[str, _StateFile] = {}
-    interlocks: dict[str, _StateFile] = {}
+    streams: dict[str, _StreamFile] = Field(default_factory=dict)
+    laboratory: dict[str, _StreamFile] = Field(default_factory=dict)
+    alarms: dict[str, _StateFile] = Field(default_factory=dict)
+    interlocks: dict[str, _StateFile] = Field(default_factory=dict)
 
 
-class _NodeMapFile(_Strict):
+class _NodeMapFile(StrictEntry):
     format: Literal["raffinate-nodemap/1"]
     title: str
     endpoint: str = ""
@@ -135,19 +131,8 @@ def load_nodemap(name_or_path: str | Path) -> NodeMap:
     Raises:
         DataError: No such nodemap, or the file cannot be read as one.
     """
-    path = Path(name_or_path)
-    shipped = files("raffinate.data") / f"{name_or_path}.yaml"
-    if isinstance(name_or_path, str) and path.name == name_or_path and shipped.is_file():
-        return parse_nodemap(shipped.read_bytes(), where=f"{name_or_path}.yaml")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror}), and no shipped nodemap has this name.",
-            where=str(name_or_path),
-            mend=nearest_name(str(name_or_path), ("nodemap_twin", "nodemap_example")),
-        ) from error
-    return parse_nodemap(content, where=str(path), folder=path.parent)
+    content, where = read_named(name_or_path, "nodemap", shipped_names(FORMAT))
+    return parse_nodemap(content, where=where, folder=Path(name_or_path).parent)
 
 
 def parse_nodemap(
