@@ -168,50 +168,60 @@ class FitResult:
             "scales": self._scales_dict(),
             "laboratory_offsets": self.laboratory_offsets,
             "loading": self._loading_dict(),
-            "elements": {
-                symbol: {
-                    "log10_extraction_constant": float(constant),
-                    "standard_deviation": float(deviation),
-                    "rows": self.rows_of(symbol),
-                    "with_nothing_excluded": float(unfiltered),
-                }
-                for symbol, constant, deviation, unfiltered in zip(
-                    system.elements,
-                    system.log10_extraction_constant,
-                    system.log10_standard_deviation,
-                    self.unfiltered_constant,
-                    strict=True,
-                )
-            },
-            "separation_factors": {
-                f"{report.first}/{report.second}": {
-                    "data": report.data,
-                    "data_log10_deviation": report.data_deviation,
-                    "prior": report.prior.separation_factor if report.prior else None,
-                    "prior_log10_deviation": report.prior.log10_deviation if report.prior else None,
-                    "posterior": report.posterior,
-                    "posterior_log10_deviation": report.posterior_deviation,
-                }
-                for report in self.separations
-            },
+            "elements": self._elements_dict(),
+            "separation_factors": self._separations_dict(),
             "scores": _scores_dict(self.scores),
             "scores_with_nothing_excluded": _scores_dict(self.unfiltered_scores),
             "excluded": [
                 {"test_id": item.test_id, "laboratory": item.laboratory, "reason": item.reason}
                 for item in self.excluded
             ],
-            "readings": [
-                {
-                    "laboratory": score.laboratory,
-                    "reading": score.reading,
-                    "spread": score.spread,
-                    "slope": score.slope,
-                    "impossible_tests": score.impossible,
-                }
-                for score in self.readings
-            ],
+            "readings": self._readings_list(),
             "sources": [str(source) for source in system.sources],
         }
+
+    def _elements_dict(self) -> dict[str, Any]:
+        system = self.system
+        return {
+            symbol: {
+                "log10_extraction_constant": float(constant),
+                "standard_deviation": float(deviation),
+                "rows": self.rows_of(symbol),
+                "with_nothing_excluded": float(unfiltered),
+            }
+            for symbol, constant, deviation, unfiltered in zip(
+                system.elements,
+                system.log10_extraction_constant,
+                system.log10_standard_deviation,
+                self.unfiltered_constant,
+                strict=True,
+            )
+        }
+
+    def _separations_dict(self) -> dict[str, Any]:
+        return {
+            f"{report.first}/{report.second}": {
+                "data": report.data,
+                "data_log10_deviation": report.data_deviation,
+                "prior": report.prior.separation_factor if report.prior else None,
+                "prior_log10_deviation": report.prior.log10_deviation if report.prior else None,
+                "posterior": report.posterior,
+                "posterior_log10_deviation": report.posterior_deviation,
+            }
+            for report in self.separations
+        }
+
+    def _readings_list(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "laboratory": score.laboratory,
+                "reading": score.reading,
+                "spread": score.spread,
+                "slope": score.slope,
+                "impossible_tests": score.impossible,
+            }
+            for score in self.readings
+        ]
 
     def _scales_dict(self) -> dict[str, Any]:
         scales = self.estimate.scales

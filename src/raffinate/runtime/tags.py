@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from raffinate.plant.model import Plant
+from raffinate.plant.model import LeverLimits, Plant
 from raffinate.runtime.messages import place_of
 from raffinate.runtime.upsets import UPSETS
 from raffinate.units import HOUR
@@ -89,7 +89,19 @@ def plant_tags(plant: Plant) -> tuple[Tag, ...]:
     Args:
         plant: At its nominal flows, around which the limits of the levers lie.
     """
-    tags = [
+    operation = plant.operation()
+    tags = list(_plc_tags())
+    for name, limits in plant.levers.items():
+        tags += _lever_tags(name, limits, getattr(operation, name) * HOUR)
+    for name in ("scrub_within_acid", "organic_lost"):
+        tags.append(Tag(path=f"Interlocks/{name}", kind="Boolean", title="Interlock acts"))
+    for (_, place), folder in stream_folders(plant).items():
+        tags += stream_tags(folder, place)
+    return tuple(tags)
+
+
+def _plc_tags() -> tuple[Tag, ...]:
+    return (
         Tag(path="PLC/Time", kind="Double", unit="s", title="Plant time"),
         Tag(path="PLC/Epoch", kind="Int64", unit="µs", title="UTC at plant time 0"),
         Tag(path="PLC/Scan", kind="Int64", title="Scans completed"),
@@ -103,44 +115,39 @@ def plant_tags(plant: Plant) -> tuple[Tag, ...]:
         # The guard's heartbeat comes last in a write: it makes the plan before it count.
         Tag(path="Guard/Heartbeat", kind="Int64", title="Scan it covers", writer="guard"),
         Tag(path="Records/Last", kind="Int64", title="Number of the newest record"),
-    ]
-    operation = plant.operation()
-    for name, limits in plant.levers.items():
-        nominal = getattr(operation, name) * HOUR
-        low, high = limits.low * nominal, limits.high * nominal
-        folder = f"Levers/{name}"
-        tags += [
-            Tag(
-                path=f"{folder}/Setpoint",
-                kind="Double",
-                unit="m³/h",
-                title=f"{limits.title}: setpoint asked for",
-                writer="guard",
-                low=low,
-                high=high,
-            ),
-            Tag(
-                path=f"{folder}/Trajectory",
-                kind="Double[]",
-                unit="m³/h",
-                title=f"{limits.title}: setpoints of the scans up to the heartbeat",
-                writer="guard",
-                low=low,
-                high=high,
-            ),
-            Tag(path=f"{folder}/InForce", kind="Double", unit="m³/h", title="Setpoint in force"),
-            Tag(path=f"{folder}/Measured", kind="Double", unit="m³/h", title="Measured flow"),
-            Tag(path=f"{folder}/Output", kind="Double", unit="%", title="Output to the actuator"),
-            Tag(path=f"{folder}/Low", kind="Double", unit="m³/h", title="Lowest setpoint"),
-            Tag(path=f"{folder}/High", kind="Double", unit="m³/h", title="Highest setpoint"),
-            Tag(path=f"{folder}/Rate", kind="Double", unit="m³/h/h", title="Fastest change"),
-            Tag(path=f"{folder}/Safe", kind="Double", unit="m³/h", title="Safe setpoint"),
-        ]
-    for name in ("scrub_within_acid", "organic_lost"):
-        tags.append(Tag(path=f"Interlocks/{name}", kind="Boolean", title="Interlock acts"))
-    for (_, place), folder in stream_folders(plant).items():
-        tags += stream_tags(folder, place)
-    return tuple(tags)
+    )
+
+
+def _lever_tags(name: str, limits: LeverLimits, nominal: float) -> tuple[Tag, ...]:
+    """Return the tags of a lever whose nominal flow is `nominal`, [m³/h]."""
+    folder, low, high = f"Levers/{name}", limits.low * nominal, limits.high * nominal
+    return (
+        Tag(
+            path=f"{folder}/Setpoint",
+            kind="Double",
+            unit="m³/h",
+            title=f"{limits.title}: setpoint asked for",
+            writer="guard",
+            low=low,
+            high=high,
+        ),
+        Tag(
+            path=f"{folder}/Trajectory",
+            kind="Double[]",
+            unit="m³/h",
+            title=f"{limits.title}: setpoints of the scans up to the heartbeat",
+            writer="guard",
+            low=low,
+            high=high,
+        ),
+        Tag(path=f"{folder}/InForce", kind="Double", unit="m³/h", title="Setpoint in force"),
+        Tag(path=f"{folder}/Measured", kind="Double", unit="m³/h", title="Measured flow"),
+        Tag(path=f"{folder}/Output", kind="Double", unit="%", title="Output to the actuator"),
+        Tag(path=f"{folder}/Low", kind="Double", unit="m³/h", title="Lowest setpoint"),
+        Tag(path=f"{folder}/High", kind="Double", unit="m³/h", title="Highest setpoint"),
+        Tag(path=f"{folder}/Rate", kind="Double", unit="m³/h/h", title="Fastest change"),
+        Tag(path=f"{folder}/Safe", kind="Double", unit="m³/h", title="Safe setpoint"),
+    )
 
 
 def twin_tags(plant: Plant) -> tuple[Tag, ...]:
