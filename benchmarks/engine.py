@@ -5,6 +5,7 @@ does so with an interpreter of its own, so that imports and compilation are coun
 
     python benchmarks/engine.py
     python benchmarks/engine.py --quick     # fewer repeats, 24 h instead of 720 h
+    python benchmarks/engine.py --cases     # and the committed cases of engine_cases.py
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ def time_simulations(plant: Plant, nominal: SteadyState, hours: float) -> dict[s
     simulate(plant, 24.0 * HOUR, daily_upset(plant, 24.0))
     for name, events in (("at_rest", []), ("daily_upset", daily_upset(plant, hours))):
         begun = time.perf_counter()
-        path = simulate(plant, hours * HOUR, events, interval=CONTROL_PERIOD)
+        path = simulate(plant, hours * HOUR, events, nominal=nominal, interval=CONTROL_PERIOD)
         found[f"simulation_{name}"] = {
             "hours": hours,
             "seconds": time.perf_counter() - begun,
@@ -197,6 +198,7 @@ def main() -> None:
     """Run the benchmark and print its JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer repeats, a day not a month")
+    parser.add_argument("--cases", action="store_true", help="the committed cases as well")
     parser.add_argument("--output", type=Path, help="write the JSON here as well")
     options = parser.parse_args()
     from raffinate.plant.plant_file import load_plant
@@ -214,6 +216,11 @@ def main() -> None:
         **time_processes(min(repeats, 7)),
         **time_simulations(plant, nominal, hours),
     }
+    if options.cases:
+        import engine_cases
+
+        names = sorted(path.stem for path in engine_cases.CASES.glob("*.yaml"))
+        report["cases"] = engine_cases.run(names, options.quick)
     text = json.dumps(report, indent=2)
     print(text)
     if options.output:

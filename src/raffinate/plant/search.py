@@ -11,16 +11,22 @@ from numpy.typing import NDArray
 from raffinate.cascade.bank import Specification, Unknowns, adjusted, aqueous_flows
 from raffinate.cascade.equations import Problem
 from raffinate.cascade.steady import LONGEST_STEP, SteadyResult, solve_pseudo_transient
+from raffinate.cascade.steady_reduced import solve_from_given, solve_from_nothing
+from raffinate.chemistry.exchange import AcidicExchange
 from raffinate.chemistry.stage_chemistry import Parameters, StageChemistry
 from raffinate.errors import ConvergenceError, SpecificationError
 from raffinate.numerics.jax_setup import Array as Traced
 from raffinate.numerics.jax_setup import given, jax, jnp
 from raffinate.plant.model import Circuit, Section
+from raffinate.plant.search_purities import aim_at_purities, log_impurity
 
 Array = NDArray[np.float64]
 
 TOLERANCE = 1e-11
 """Largest relative residual of a steady solve, [-]."""
+
+NEARLY = 1e-3
+"""Residual of the full equations at which the reduced ones count as solved, [-]."""
 
 COLD_ITERATIONS = 600
 """Newton iterations after which a cold start is given up."""
@@ -59,6 +65,11 @@ def solve_fixed(
                 allowed=f"{expected[0]}, as the bank to be solved",
                 mend="Start from a state of the same plant, or leave it out.",
             )
+    if isinstance(chemistry, AcidicExchange):
+        result = _reduced(chemistry, problem, start)
+        if float(result.norm) <= TOLERANCE:
+            return result
+    if start is not None:
         for step, iterations in WARM_ATTEMPTS:
             result = _march(chemistry, problem, start, step, iterations)
             if float(result.norm) <= TOLERANCE:
@@ -69,6 +80,20 @@ def solve_fixed(
         if float(result.norm) <= TOLERANCE:
             return result
     raise _not_converged(chemistry, result)
+
+
+def _reduced(chemistry: AcidicExchange, problem: Problem, start: Unknowns | None) -> SteadyResult:
+    """Return the solution of the reduced equations, finished on the full ones if need be."""
+    result = None
+    if start is not None:
+        result = solve_from_given(chemistry, problem, start, NEARLY)
+    if result is None or not float(result.norm) <= NEARLY:
+        result = solve_from_nothing(chemistry, problem)
+    if TOLERANCE < float(result.norm) <= NEARLY:
+        finished = _newton(chemistry, problem, result.unknowns)
+        done = np.asarray(result.iterations) + np.asarray(finished.iterations)
+        return finished._replace(iterations=given(done))
+    return result
 
 
 def solve_for_purities(
@@ -93,10 +118,15 @@ def solve_for_purities(
     """
     elements = chemistry.element_count
     wanted = np.asarray(specification.log_impurity)
-    begin = _log_impurity(specification, result, elements)
+    begin = log_impurity(specification, result.unknowns, elements)
     border = jnp.concatenate([result.unknowns.border[:elements], jnp.zeros(len(wanted))])
     unknowns = Unknowns(result.unknowns.stage, border)
     done, stride, iterations = 0.0, FIRST_STRIDE, 0
+    if isinstance(chemistry, AcidicExchange):
+        aimed = aim_at_purities(chemistry, problem, specification, result)
+        iterations += aimed.iterations
+        if aimed.unknowns is not None:
+            unknowns, done = aimed.unknowns, 1.0
     while done < 1.0:
         here = min(1.0, done + stride)
         target = begin + (wanted - begin) * here
@@ -113,7 +143,10 @@ def solve_for_purities(
     streams = adjusted(problem.streams, specification, unknowns.border[elements:])
     problem = problem._replace(streams=jax.tree.map(np.asarray, streams))
     settled = Unknowns(unknowns.stage, unknowns.border[:elements])
-    result = _newton(chemistry, problem, settled)
+    if isinstance(chemistry, AcidicExchange):
+        result = _reduced(chemistry, problem, settled)
+    else:
+        result = _newton(chemistry, problem, settled)
     if not float(result.norm) <= TOLERANCE:
         raise _not_converged(chemistry, result)
     return result, problem, iterations
@@ -226,15 +259,6 @@ def _march(
 
 def _newton(chemistry: StageChemistry, problem: Problem, start: Unknowns) -> SteadyResult:
     return _march(chemistry, problem, start, LONGEST_STEP, NEWTON_ITERATIONS)
-
-
-def _log_impurity(specification: Specification, result: SteadyResult, elements: int) -> Array:
-    """Return log₁₀ of the impurity mass fractions the state has at the specified outlets."""
-    stage = np.asarray(result.unknowns.stage)[np.asarray(specification.outlet_stage)]
-    mass = np.exp(stage[:, :elements]) * np.asarray(specification.weight)[:, :elements]
-    impurity = mass * np.asarray(specification.impurity)[:, :elements]
-    logarithm: Array = np.log10(impurity.sum(axis=1) / mass.sum(axis=1))
-    return logarithm
 
 
 def _worst_place(chemistry: StageChemistry, result: SteadyResult) -> tuple[int, str]:

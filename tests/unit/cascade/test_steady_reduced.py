@@ -1,0 +1,56 @@
+"""Banks of ideal exchange from nothing, from a state, and many at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from plant_variants import SMALL, default_text, restaged
+from raffinate.cascade.bank import Unknowns
+from raffinate.cascade.steady_reduced import from_given, solve_from_given, solve_from_nothing
+from raffinate.plant.arrays import chemistry_of, problem_of
+from raffinate.plant.plant_file import parse_plant
+
+RESIDUAL = 1e-11
+
+
+@pytest.fixture
+def plain(default_plant):
+    circuit = default_plant.circuit
+    return chemistry_of(circuit.system), circuit
+
+
+def test_the_shipped_plant_is_solved_in_a_few_passes(plain):
+    chemistry, circuit = plain
+    result = solve_from_nothing(chemistry, problem_of(circuit))
+    assert float(result.norm) <= RESIDUAL
+    assert int(result.iterations) < 40, "all banks of the series counted"
+
+
+@pytest.mark.parametrize("total", [7e-6, 1e-4, 0.003, 2.1])
+def test_feeds_from_a_milligram_to_hundreds_of_grams_per_litre_need_no_guess(plain, total):
+    """7e-6 mol/L is 1 mg/L and 2.1 mol/L 300 g/L of Nd; organic and acid follow the feed."""
+    text = default_text().replace("total_mol_per_L: 1.2 ", f"total_mol_per_L: {total} ")
+    result = solve_from_nothing(plain[0], problem_of(parse_plant(text).circuit))
+    # What the reduced equations leave of the most dilute feeds the full Newton iteration ends.
+    assert float(result.norm) <= (RESIDUAL if total > 1e-5 else 1e-9)
+
+
+def test_ten_percent_more_organic_takes_few_passes_from_the_state_before(plain):
+    chemistry, circuit = plain
+    begin = solve_from_nothing(chemistry, problem_of(circuit))
+    problem = problem_of(replace(circuit, organic_flow=1.1 * circuit.organic_flow))
+    warm = solve_from_given(chemistry, problem, begin.unknowns, 1e-3)
+    cold = solve_from_nothing(chemistry, problem)
+    assert float(warm.norm) <= RESIDUAL
+    assert int(warm.iterations) <= 8
+    np.testing.assert_allclose(warm.unknowns.stage, cold.unknowns.stage, rtol=1e-7, atol=1e-9)
+
+
+def test_a_start_that_is_no_state_is_reported_by_its_residual(default_plant):
+    circuit = restaged(default_plant, SMALL).circuit
+    chemistry, problem = chemistry_of(circuit.system), problem_of(circuit)
+    nonsense = Unknowns(np.full((8, 12), np.nan), np.zeros(3))
+    assert not float(from_given(chemistry, problem, nonsense, 0.0).norm) <= RESIDUAL
