@@ -1,55 +1,41 @@
-"""A bank in time: TR-BDF2, error-controlled, conservative to the accuracy of its Newton solves.
+"""A bank in time: implicit, of fourth order, error-controlled, conservative to rounding.
 
-The linear states of `Inventory` are integrated; both implicit stages of a step share one
-eliminated Jacobian, which is kept for later steps as long as it still contracts. What crosses the
-boundary is integrated with the same weights as the states, so metal in equals metal out plus what
-the vessels gained, whatever the step.
-
-Source: R. E. Bank et al., IEEE Trans. Electron Devices 32 (1985) 1992; error estimate as in
-M. E. Hosea, L. F. Shampine, Appl. Numer. Math. 20 (1996) 21.
+The linear states of `Inventory` are integrated by the method of `dynamic_method`; all implicit
+stages of a step share one eliminated Jacobian, which is kept for later steps as long as it
+contracts. What crosses the boundary is integrated with the same weights as the states. Steps are
+as long as their error allows and know nothing of where values are wanted: those come from the
+cubic between the ends of a step (`dynamic_record`).
 """
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import NamedTuple
 
 from raffinate.cascade.bank import Inventory, Unknowns
-from raffinate.cascade.boundary import Boundary, boundary_rates, no_crossing
-from raffinate.cascade.equations import (
-    Problem,
-    blank_inventory,
-    evaluate,
-    inventory,
-    residual,
-)
+from raffinate.cascade.boundary import Boundary, no_crossing
+from raffinate.cascade.dynamic_method import DIAGONAL, ORDER, STAGES
+from raffinate.cascade.dynamic_record import Instant, Record, blank_record, recorded
+from raffinate.cascade.dynamic_stage import MAX_CHORD, Matrix, time_derivative
+from raffinate.cascade.dynamic_step import NEWTON_TOLERANCE, Start, error_norm, take_step
+from raffinate.cascade.equations import Problem, blank_inventory, inventory
 from raffinate.cascade.jacobian import factorise_newton
-from raffinate.cascade.steady import largest
 from raffinate.chemistry.stage_chemistry import StageChemistry
-from raffinate.numerics.block_tridiagonal import BorderedFactors, solve_bordered
 from raffinate.numerics.jax_setup import Array, jax, jnp, lax
 
-GAMMA = 2.0 - math.sqrt(2.0)
-"""Where in a step the trapezoidal stage ends, [-]; this one makes both stages share a matrix."""
+__all__ = ["NEWTON_TOLERANCE", "Motion", "Span", "begin", "integrate"]
 
-DIAGONAL = 0.5 * GAMMA
-"""γ of the implicit stages: each solves (Y - base)/(γ Δt) = F(Y)."""
+SAFETY = 0.85
+"""Share of the step that the error estimate would allow, [-]."""
 
-OUTER = math.sqrt(2.0) / 4.0
-"""Weight of the first two rates in the step."""
+SAME_MATRIX = 1.3
+"""Ratio of step lengths up to which a Jacobian serves both, [-]."""
 
-WEIGHTS = (OUTER, OUTER, DIAGONAL)
-"""Weights of the three rates in the step."""
+STRETCH = 1.1
+"""A step that ends within this of the end of a call goes to the end, [-]."""
 
-EMBEDDED = ((1.0 - OUTER) / 3.0, (3.0 * OUTER + 1.0) / 3.0, DIAGONAL / 3.0)
-"""Weights of a third-order companion, for the error estimate."""
-
-NEWTON_TOLERANCE = 1e-10
-"""Largest relative residual of an implicit stage, [-]; bounds the balance error of a trajectory."""
-
-MAX_CHORD = 12
-"""Iterations with one Jacobian before a step is given up."""
+AFTER_JUMP = 30.0
+"""First step after a change, in times in which the jump of rates moves a state by its tolerance."""
 
 LONGEST_WANTED = 30.0 * 86400.0
 """Longest step that is remembered as worth trying, [s]."""
@@ -57,207 +43,46 @@ LONGEST_WANTED = 30.0 * 86400.0
 SHORTEST_STEP = 1e-4
 """Step below which an integration is given up, [s]."""
 
-AS_HELD = 1e30
-"""A rate at which settled streams are what the settlers hold, [1/s]."""
+UNUSABLE = 1e-300
+"""Rate of a Jacobian that must be made anew, [1/s]."""
 
 
 class Motion(NamedTuple):
-    """State of an integration.
+    """State of an integration; with the problem, all that fixes how it goes on.
 
     Attributes:
+        time: Since the beginning, [s].
         held: Inventory.
         unknowns: Algebraic unknowns that belong to it.
-        step: Step to try next, [s].
+        rates: d(held)/dt.
+        crossing: Boundary rates.
         crossed: Amounts that crossed the boundary since the start of the call.
-        factors: Eliminated Jacobian, and the rate it was made for.
-        factor_rate: Rate of `factors`, [1/s]; 0 when there are none.
-        steps: Steps taken.
+        before: Unknowns at the beginning of the last step, for the first guess of the next.
+        before_step: Length of that step, [s]; 0 where nothing can be learnt from it.
+        step: Step to try next, [s].
+        matrix: Eliminated Jacobian.
+        steps: Steps taken in the call.
         rejected: Steps given up.
         factorisations: Jacobians made.
+        iterations: Chord iterations.
         failed: Whether the step size fell below its least.
     """
 
-    held: Inventory
-    unknowns: Unknowns
-    step: Array
-    crossed: Boundary
-    factors: BorderedFactors
-    factor_rate: Array
-    steps: Array
-    rejected: Array
-    factorisations: Array
-    failed: Array
-
-
-def time_derivative(
-    chemistry: StageChemistry, problem: Problem, held: Inventory, unknowns: Unknowns
-) -> tuple[Inventory, Boundary]:
-    """Return d(held)/dt and the boundary rates at a consistent state."""
-    vessels = problem.vessels
-    state = evaluate(chemistry, problem, unknowns, held, jnp.array(AS_HELD))
-    flow, out = state.streams.organic_flow, state.out
-    through = (state.flows.leaving + state.streams.recycle)[:, None]
-    efficiency = vessels.efficiency[:, None]
-    speed = efficiency / jnp.maximum(1.0 - efficiency, 1e-9)
-    gained = state.entering.organic - out.organic + speed * (out.equilibrium - out.organic)
-    barren = out.settled_organic[vessels.last, : chemistry.element_count]
-    active = vessels.active[:, None]
-    aqueous = through * (out.aqueous - held.settler_aqueous)
-    organic = flow * (out.organic - held.settler_organic)
-    rates = Inventory(
-        mixer=jnp.where(active, state.net, 0.0),
-        mixer_organic=jnp.where(active & (efficiency < 1.0), flow * gained, 0.0),
-        settler_aqueous=aqueous / vessels.settler_aqueous[:, None],
-        settler_organic=organic / vessels.settler_organic[:, None],
-        tank=flow * (barren - held.tank) / vessels.tank,
-    )
-    return rates, boundary_rates(problem, state)
-
-
-def _combine(start: Inventory, *terms: tuple[Array | float, Inventory]) -> Inventory:
-    total = start
-    for weight, change in terms:
-        total = jax.tree.map(lambda a, b, w=weight: a + w * b, total, change)
-    return total
-
-
-def _kept_positive(base: Inventory, start: Inventory) -> Inventory:
-    kept: Inventory = jax.tree.map(lambda b, y: jnp.maximum(b, 1e-6 * y), base, start)
-    return kept
-
-
-def _chord(
-    chemistry: StageChemistry,
-    problem: Problem,
-    guess: Unknowns,
-    base: Inventory,
-    rate: Array,
-    factors: BorderedFactors,
-) -> tuple[Unknowns, Array, Array]:
-    """Return the solved unknowns, the residual left and the iterations it took."""
-    count = chemistry.unknown_count
-
-    def unfinished(carry: tuple[Unknowns, Unknowns, Array, Array, Array]) -> Array:
-        _, _, left, before, iteration = carry
-        return (left > NEWTON_TOLERANCE) & (iteration < MAX_CHORD) & (left < 2.0 * before)
-
-    def improve(
-        carry: tuple[Unknowns, Unknowns, Array, Array, Array],
-    ) -> tuple[Unknowns, Unknowns, Array, Array, Array]:
-        here, found, left, _, iteration = carry
-        stage, border = solve_bordered(factors, -found.stage, -found.border)
-        logs = chemistry.moved(here.stage[:, :count], stage[:, :count], 1.0)
-        organic = here.stage[:, count:] + stage[:, count:]
-        trial = Unknowns(jnp.concatenate([logs, organic], axis=1), here.border + border)
-        found = residual(chemistry, problem, trial, base, rate)
-        return trial, found, largest(found), left, iteration + 1
-
-    found = residual(chemistry, problem, guess, base, rate)
-    start = (guess, found, largest(found), jnp.array(jnp.inf), jnp.array(0))
-    here, _, left, _, iterations = lax.while_loop(unfinished, improve, start)
-    return here, left, iterations
-
-
-class _Step(NamedTuple):
-    """Where a step leads, its error over what is tolerated, and its Newton iterations."""
-
-    held: Inventory
-    unknowns: Unknowns
-    crossed: Boundary
-    error: Array
-    iterations: Array
-
-
-class _ImplicitStage(NamedTuple):
-    """One implicit stage of a step.
-
-    Attributes:
-        held: Inventory at its end.
-        unknowns: Unknowns that belong to it.
-        rates: d(held)/dt there.
-        crossing: Boundary rates there.
-        solved: Whether its Newton iteration converged.
-        iterations: How many it took.
-    """
-
+    time: Array
     held: Inventory
     unknowns: Unknowns
     rates: Inventory
     crossing: Boundary
-    solved: Array
+    crossed: Boundary
+    before: Unknowns
+    before_step: Array
+    step: Array
+    matrix: Matrix
+    steps: Array
+    rejected: Array
+    factorisations: Array
     iterations: Array
-
-
-def _implicit_stage(
-    chemistry: StageChemistry,
-    problem: Problem,
-    guess: Unknowns,
-    base: Inventory,
-    rate: Array,
-    factors: BorderedFactors,
-) -> _ImplicitStage:
-    unknowns, left, iterations = _chord(chemistry, problem, guess, base, rate, factors)
-    held = inventory(chemistry, problem, unknowns, base, rate)
-    return _ImplicitStage(
-        held=held,
-        unknowns=unknowns,
-        rates=jax.tree.map(lambda a, b: rate * (a - b), held, base),
-        crossing=boundary_rates(problem, evaluate(chemistry, problem, unknowns, base, rate)),
-        solved=left <= NEWTON_TOLERANCE,
-        iterations=iterations,
-    )
-
-
-def _take_step(
-    chemistry: StageChemistry,
-    problem: Problem,
-    motion: Motion,
-    step: Array,
-    factors: BorderedFactors,
-    tolerance: Array,
-) -> _Step:
-    rate = 1.0 / (DIAGONAL * step)
-    start = motion.held
-    first, crossing = time_derivative(chemistry, problem, start, motion.unknowns)
-    base = _kept_positive(_combine(start, (DIAGONAL * step, first)), start)
-    middle = _implicit_stage(chemistry, problem, motion.unknowns, base, rate, factors)
-    base = _combine(start, (OUTER * step, first), (OUTER * step, middle.rates))
-    base = _kept_positive(base, start)
-    end = _implicit_stage(chemistry, problem, middle.unknowns, base, rate, factors)
-
-    def weighted(weights: tuple[float, float, float], a: Array, b: Array, c: Array) -> Array:
-        return step * (weights[0] * a + weights[1] * b + weights[2] * c)
-
-    passed = jax.tree.map(partial(weighted, WEIGHTS), crossing, middle.crossing, end.crossing)
-    d1, d2, d3 = (w - e for w, e in zip(WEIGHTS, EMBEDDED, strict=True))
-    error = jax.tree.map(partial(weighted, (d1, d2, d3)), first, middle.rates, end.rates)
-    norm = _error_norm(problem, error, end.held, tolerance)
-    return _Step(
-        held=end.held,
-        unknowns=end.unknowns,
-        crossed=jax.tree.map(jnp.add, motion.crossed, passed),
-        error=jnp.where(middle.solved & end.solved, norm, jnp.inf),
-        iterations=jnp.maximum(middle.iterations, end.iterations),
-    )
-
-
-def _error_norm(problem: Problem, error: Inventory, held: Inventory, tolerance: Array) -> Array:
-    """Return the largest error of a stored amount over what is tolerated, [-].
-
-    In every vessel of every stage, the root of the mean square over the components.
-    """
-    vessels = problem.vessels
-
-    def measured(amount_error: Array, amount: Array, volume: Array | float) -> Array:
-        relative = amount_error / (tolerance * (jnp.abs(amount) + volume))
-        return jnp.sqrt(jnp.mean(relative**2, axis=1))
-
-    volume = (vessels.mixer_aqueous + vessels.mixer_organic)[:, None]
-    mixer = measured(error.mixer, held.mixer, volume)
-    aqueous = measured(error.settler_aqueous, held.settler_aqueous, 1.0)
-    organic = measured(error.settler_organic, held.settler_organic, 1.0)
-    worst = jnp.maximum(jnp.maximum(mixer, aqueous), organic)
-    return jnp.max(jnp.where(vessels.active, worst, 0.0))
+    failed: Array
 
 
 @partial(jax.jit, static_argnums=0)
@@ -269,19 +94,39 @@ def begin(
     held = inventory(chemistry, problem, unknowns, blank, jnp.array(0.0))
     rate = jnp.array(1.0 / (DIAGONAL * 60.0), dtype=jnp.float64)
     factors = factorise_newton(chemistry, problem, unknowns, held, rate)
-    zero = jnp.array(0)
+    rates, crossing = time_derivative(chemistry, problem, held, unknowns)
+    zero, none = jnp.array(0), jnp.array(0.0)
     return Motion(
+        time=none,
         held=held,
         unknowns=unknowns,
-        step=first_step,
+        rates=rates,
+        crossing=crossing,
         crossed=no_crossing(chemistry, problem.streams.draw_flow.shape[0]),
-        factors=factors,
-        factor_rate=rate,
+        before=unknowns,
+        before_step=none,
+        step=first_step,
+        matrix=Matrix(factors, rate),
         steps=zero,
         rejected=zero,
         factorisations=zero,
+        iterations=zero,
         failed=jnp.array(False),
     )
+
+
+def _renewed(
+    chemistry: StageChemistry, problem: Problem, now: Motion, rate: Array
+) -> tuple[Matrix, Array]:
+    """Return a Jacobian that serves at `rate`, and whether it had to be made."""
+    ratio = now.matrix.rate / rate
+    stale = (ratio > SAME_MATRIX) | (ratio < 1.0 / SAME_MATRIX)
+
+    def renew() -> Matrix:
+        factors = factorise_newton(chemistry, problem, now.unknowns, now.held, rate)
+        return Matrix(factors, rate)
+
+    return lax.cond(stale, renew, lambda: now.matrix), stale
 
 
 def _advanced(
@@ -289,60 +134,99 @@ def _advanced(
     problem: Problem,
     now: Motion,
     step: Array,
+    end: Array,
     tolerance: Array,
-) -> tuple[Motion, Array]:
-    """Return the motion after one attempt of `step`, and the time it gained, [s]."""
-    rate = 1.0 / (DIAGONAL * step)
-    stale = jnp.abs(now.factor_rate / rate - 1.0) > 0.02
-
-    def renew() -> BorderedFactors:
-        return factorise_newton(chemistry, problem, now.unknowns, now.held, rate)
-
-    factors = lax.cond(stale, renew, lambda: now.factors)
-    taken = _take_step(chemistry, problem, now, step, factors, tolerance)
+) -> tuple[Motion, Array, Unknowns]:
+    """Return the motion after one attempt of `step`, whether it was good, and its middle."""
+    matrix, stale = _renewed(chemistry, problem, now, 1.0 / (DIAGONAL * step))
+    start = Start(now.held, now.unknowns, now.rates, now.crossing, now.before, now.before_step)
+    taken = take_step(chemistry, problem, start, step, matrix, tolerance)
     good = taken.error <= 1.0
-    growth = jnp.clip(0.85 / jnp.cbrt(jnp.maximum(taken.error, 1e-6)), 0.2, 4.0)
+    unsolved = ~jnp.isfinite(taken.error)
+    hard = taken.iterations >= (STAGES - 1) * (MAX_CHORD - 2)
+    allowed = SAFETY * jnp.maximum(taken.error, 1e-8) ** (-1.0 / ORDER)
+    growth = jnp.clip(allowed, 0.2, 4.0)
     # A Jacobian that barely contracts at this length will not at a longer one.
-    growth = jnp.where(taken.iterations >= MAX_CHORD - 4, jnp.minimum(growth, 1.0), growth)
+    growth = jnp.where(hard, jnp.minimum(growth, 1.0), growth)
     # Without convergence there is no error to go by: a fresh Jacobian first, then a shorter step.
-    shrink = jnp.where(jnp.isfinite(taken.error), growth, jnp.where(stale, 0.25, 1.0))
-    slow = (taken.iterations >= MAX_CHORD - 3) | ~good
+    shrink = jnp.where(unsolved, jnp.where(stale, 0.25, 1.0), growth)
     longer = jnp.maximum(step * growth, now.step * (growth >= 1.0))
     wanted = jnp.where(good, longer, step * shrink)
-    keep = partial(jnp.where, good)
+    keep = partial(jax.tree.map, partial(jnp.where, good))
     after = Motion(
-        held=jax.tree.map(keep, taken.held, now.held),
-        unknowns=jax.tree.map(keep, taken.unknowns, now.unknowns),
+        time=jnp.where(good, end, now.time),
+        held=keep(taken.held, now.held),
+        unknowns=keep(taken.unknowns, now.unknowns),
+        rates=keep(taken.rates, now.rates),
+        crossing=keep(taken.crossing, now.crossing),
+        crossed=keep(jax.tree.map(jnp.add, now.crossed, taken.crossed), now.crossed),
+        before=keep(now.unknowns, now.before),
+        before_step=jnp.where(good, step, now.before_step),
         step=jnp.minimum(wanted, LONGEST_WANTED),
-        crossed=jax.tree.map(keep, taken.crossed, now.crossed),
-        factors=factors,
-        factor_rate=jnp.where(slow, 0.0, jnp.where(stale, rate, now.factor_rate)),
+        matrix=matrix._replace(rate=jnp.where(hard | unsolved, UNUSABLE, matrix.rate)),
         steps=now.steps + good,
         rejected=now.rejected + ~good,
         factorisations=now.factorisations + stale,
+        iterations=now.iterations + taken.iterations,
         failed=wanted < SHORTEST_STEP,
     )
-    return after, jnp.where(good, step, 0.0)
+    return after, good, taken.middle
 
 
-@partial(jax.jit, static_argnums=0)
-def integrate(
-    chemistry: StageChemistry,
-    problem: Problem,
-    motion: Motion,
-    duration: Array,
-    tolerance: Array,
-    longest: Array,
+def _changed(
+    chemistry: StageChemistry, problem: Problem, motion: Motion, tolerance: Array
 ) -> Motion:
-    """Advance by `duration` with streams held constant.
+    """Return the motion with the rates of changed streams, and a step short enough for them."""
+    rates, crossing = time_derivative(chemistry, problem, motion.held, motion.unknowns)
+    jump = jax.tree.map(jnp.subtract, rates, motion.rates)
+    speed = error_norm(problem, jump, motion.held, tolerance)
+    first = jnp.maximum(AFTER_JUMP / jnp.maximum(speed, 1e-30), 1.0)
+    return motion._replace(
+        rates=rates,
+        crossing=crossing,
+        step=jnp.minimum(motion.step, first),
+        before_step=jnp.where(first < motion.step, 0.0, motion.before_step),
+    )
+
+
+class Span(NamedTuple):
+    """How far one call goes, and how.
+
+    Attributes:
+        until: Where it ends, on the clock of the motion, [s].
+        changed: Whether the streams are other than in the call before.
+        short: Whether to stop before the first step that would be cut at the end, so that the
+            integration can go on as if there were no end.
+        tolerance: Relative error per step; also the absolute one in mol/m³.
+        longest: Longest step, [s].
+    """
+
+    until: Array
+    changed: Array
+    short: Array
+    tolerance: Array
+    longest: Array
+
+
+def _instant(motion: Motion) -> Instant:
+    return Instant(motion.time, motion.held, motion.rates, motion.unknowns)
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def integrate(
+    chemistry: StageChemistry, problem: Problem, motion: Motion, span: Span, rows: int
+) -> tuple[Motion, Record]:
+    """Advance with streams held constant.
 
     Args:
         chemistry: Equations of one contact.
         problem: Numbers of the bank; its specification frees nothing.
         motion: Where to start; `crossed` and the counters start from zero.
-        duration: [s].
-        tolerance: Relative error per step; also the absolute one in mol/m³.
-        longest: Longest step, [s].
+        span: How far.
+        rows: Steps that can be recorded; the call ends when they are used up.
+
+    Returns:
+        The motion, and the record of its steps.
     """
     zero = jnp.array(0)
     motion = motion._replace(
@@ -350,19 +234,32 @@ def integrate(
         steps=zero,
         rejected=zero,
         factorisations=zero,
+        iterations=zero,
+    )
+    motion = lax.cond(
+        span.changed,
+        lambda: _changed(chemistry, problem, motion, span.tolerance),
+        lambda: motion,
     )
 
-    def unfinished(carry: tuple[Motion, Array]) -> Array:
-        now, elapsed = carry
-        return (elapsed < duration * (1.0 - 1e-12)) & ~now.failed
+    def ends(now: Motion) -> tuple[Array, Array]:
+        """Return the step to the end or the free one, and whether the end decides."""
+        left = span.until - now.time
+        free = jnp.minimum(now.step, span.longest)
+        return jnp.where(left <= STRETCH * free, left, free), left <= STRETCH * free
 
-    def advance(carry: tuple[Motion, Array]) -> tuple[Motion, Array]:
-        now, elapsed = carry
-        left = duration - elapsed
-        pieces = jnp.ceil(left / jnp.minimum(now.step, longest) - 1e-9)
-        step = left / jnp.maximum(pieces, 1.0)
-        after, gained = _advanced(chemistry, problem, now, step, tolerance)
-        return after, elapsed + gained
+    def unfinished(carry: tuple[Motion, Record]) -> Array:
+        now, record = carry
+        going = (now.time < span.until) & ~now.failed & ~(span.short & ends(now)[1])
+        return going & (record.filled < rows)
 
-    motion, _ = lax.while_loop(unfinished, advance, (motion, jnp.array(0.0)))
-    return motion
+    def advance(carry: tuple[Motion, Record]) -> tuple[Motion, Record]:
+        now, record = carry
+        step, last = ends(now)
+        end = jnp.where(last, span.until, now.time + step)
+        after, good, middle = _advanced(chemistry, problem, now, step, end, span.tolerance)
+        return after, recorded(chemistry, record, _instant(after), middle, good)
+
+    start = blank_record(chemistry, _instant(motion), rows)
+    motion, record = lax.while_loop(unfinished, advance, (motion, start))
+    return motion, record

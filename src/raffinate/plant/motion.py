@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,17 +10,28 @@ from numpy.typing import NDArray
 
 from raffinate.cascade.bank import Unknowns, no_specification
 from raffinate.cascade.boundary import Boundary, total_held
-from raffinate.cascade.dynamic import Motion, begin, integrate
+from raffinate.cascade.dynamic import Motion, Span, begin, integrate
+from raffinate.cascade.dynamic_record import Between, Record, interpolated
 from raffinate.cascade.equations import Problem
 from raffinate.errors import ConvergenceError
-from raffinate.numerics.jax_setup import jax
+from raffinate.numerics.jax_setup import given, jax
 from raffinate.plant.arrays import chemistry_of, parameters_of, streams_of, vessels_of
 from raffinate.plant.balance import TRAJECTORY_TOLERANCE, check_balance
 from raffinate.plant.model import Operation, Plant
+from raffinate.plant.motion_state import (
+    Moment,
+    MotionState,
+    check_same_plant,
+    fingerprint,
+    same_arrays,
+)
 from raffinate.plant.search import first_guess
 from raffinate.plant.steady import SteadyState
 
 Array = NDArray[np.float64]
+
+RECORDED = 32
+"""Steps that one call of the integration records."""
 
 LONGEST_STEP = 6.0 * 3600.0
 """Longest step of the integration, [s]."""
@@ -67,28 +79,74 @@ class PlantMotion:
     Args:
         plant: At its design flows, which fix how the phases share the mixers.
         start: Steady state to begin from; None begins with vessels filled with feed, fresh
-            organic and acid that have met once.
-        tolerance: Relative error per step; also absolute in mol/m³.
+            organic and acid that have met once; a state once written goes on from there.
+        tolerance: Relative error per step; also absolute in mol/m³. Of a state once written, its
+            own.
+
+    Attributes:
+        plant: As given.
+        chemistry: Equations of one contact.
+        tolerance: Relative error per step.
     """
 
-    def __init__(self, plant: Plant, start: SteadyState | None, *, tolerance: float = 1e-3) -> None:
+    def __init__(
+        self, plant: Plant, start: SteadyState | MotionState | None, *, tolerance: float = 1e-3
+    ) -> None:
         self.plant = plant
         self.chemistry = chemistry_of(plant.circuit.system)
         self.tolerance = tolerance
         self._vessels = vessels_of(plant.circuit)
         self._parameters = parameters_of(plant.circuit.system)
         problem = self._problem(plant.operation())
+        self._streams = problem.streams
+        components = len(self.chemistry.components)
+        self._free: Moment | None = None
+        self._onward: Moment | None = None
+        if isinstance(start, MotionState):
+            check_same_plant(start, self._identity(), self.plant)
+            self._now, self._onward, self._streams = start.end, start.free, start.streams
+            self._held_at_start, self.tolerance = start.held_at_start, start.tolerance
+            return
         if start is None:
             unknowns = first_guess(self.chemistry, problem, plant.circuit)
         else:
             unknowns = start.unknowns
-        self._motion: Motion = begin(self.chemistry, problem, unknowns, np.float64(1.0))
+        motion: Motion = begin(self.chemistry, problem, unknowns, np.float64(1.0))
+        nothing = np.zeros(components)
+        self._now = Moment(motion=motion, entered=nothing, left=nothing, steps=0, rejected=0)
         self._held_at_start = self._held()
-        components = len(self.chemistry.components)
-        self._entered = np.zeros(components)
-        self._left = np.zeros(components)
-        self.steps = 0
-        self.rejected = 0
+
+    def _identity(self) -> str:
+        return fingerprint(self._vessels, self._parameters)
+
+    @property
+    def time(self) -> float:
+        """Time since the beginning, [s]."""
+        return float(self._now.motion.time)
+
+    @property
+    def steps(self) -> int:
+        """Steps taken since the beginning."""
+        return self._now.steps
+
+    @property
+    def rejected(self) -> int:
+        """Steps given up since the beginning."""
+        return self._now.rejected
+
+    def state(self) -> MotionState:
+        """Return all that fixes how the plant goes on, bit for bit."""
+        return MotionState(
+            plant_name=self.plant.name,
+            elements=self.plant.circuit.elements,
+            stages=self.plant.circuit.stages,
+            fingerprint=self._identity(),
+            tolerance=self.tolerance,
+            end=self._now,
+            free=self._free or self._now,
+            streams=self._streams,
+            held_at_start=self._held_at_start,
+        )
 
     def _problem(self, operation: Operation) -> Problem:
         streams = streams_of(self.plant.operated(operation).circuit)
@@ -98,7 +156,11 @@ class PlantMotion:
 
     def _held(self) -> Array:
         problem = self._problem(self.plant.operation())
-        return np.asarray(total_held(self.chemistry, problem, self._motion.held))
+        return np.asarray(total_held(self.chemistry, problem, self._now.motion.held))
+
+    def held_rare_earths(self) -> Array:
+        """Return what mixers, settlers and the organic tank hold, (element,), [mol]."""
+        return self._held()[: len(self.plant.circuit.elements)]
 
     def advance(self, operation: Operation, duration: float) -> Passage:
         """Hold `operation` for `duration` seconds.
@@ -106,51 +168,110 @@ class PlantMotion:
         Raises:
             ConvergenceError: The step size fell below any use.
         """
-        problem = self._problem(operation)
-        motion = integrate(
-            self.chemistry,
-            problem,
-            self._motion,
-            np.float64(duration),
-            np.float64(self.tolerance),
-            np.float64(LONGEST_STEP),
+        self._free = self._onward = None
+        until = self.time + duration
+        crossed, _ = self._move(operation, until)
+        while self.time < until:
+            more, _ = self._move(operation, until)
+            crossed = jax.tree.map(np.add, crossed, more)
+        elements = len(self.plant.circuit.elements)
+        return Passage(
+            fed=np.asarray(crossed.fed)[:elements],
+            raffinate=np.asarray(crossed.raffinate)[:elements],
+            drawn=np.asarray(crossed.drawn).sum(axis=0)[:elements],
+            ammonia=float(crossed.organic_in[elements] - crossed.organic_out[elements]),
+            acid=operation.acid_concentration * operation.acid_flow * duration,
         )
+
+    def advance_with_record(
+        self, operation: Operation, duration: float, *, last: bool = False
+    ) -> list[Record]:
+        """Hold `operation` for `duration` seconds and return the steps, for times between.
+
+        Args:
+            operation: What flows.
+            duration: [s].
+            last: Remember where the steps stood before the end of this one cut them, so that
+                `state` can go on as if it had not ended here.
+
+        Raises:
+            ConvergenceError: The step size fell below any use.
+        """
+        until, records = self.time + duration, []
+        self._free = None
+        while last and self._free is None:
+            _, record = self._move(operation, until, short=True)
+            records.append(record)
+            if record.filled < RECORDED:
+                self._free = self._now
+        while self.time < until:
+            records.append(self._move(operation, until)[1])
+        return [jax.device_get(record) for record in records]
+
+    def _move(
+        self, operation: Operation, until: float, *, short: bool = False
+    ) -> tuple[Boundary, Record]:
+        problem = self._problem(operation)
+        changed = not same_arrays(problem.streams, self._streams)
+        begun = self._now if changed or self._onward is None else self._onward
+        span = Span(
+            until=given(np.float64(until)),
+            changed=given(np.bool_(changed)),
+            short=given(np.bool_(short)),
+            tolerance=given(np.float64(self.tolerance)),
+            longest=given(np.float64(LONGEST_STEP)),
+        )
+        motion, record = integrate(self.chemistry, problem, begun.motion, span, RECORDED)
         failed, steps, rejected, crossed = jax.device_get(
             (motion.failed, motion.steps, motion.rejected, motion.crossed)
         )
         if failed:
             raise ConvergenceError(
-                f"no step of at least 0.1 ms could be taken within {duration:g} s.",
+                f"no step of at least 0.1 ms could be taken at {float(motion.time):g} s.",
                 where="simulation",
                 mend="Check the flows of this interval; a phase may have been cut off for long.",
             )
-        self._motion = motion
-        self.steps += int(steps)
-        self.rejected += int(rejected)
-        self._count(crossed)
-        elements = len(self.plant.circuit.elements)
-        share = operation.acid_concentration * operation.acid_flow * duration
-        ammonia = crossed.organic_in[elements] - crossed.organic_out[elements]
-        return Passage(
-            fed=crossed.fed[:elements],
-            raffinate=crossed.raffinate[:elements],
-            drawn=crossed.drawn.sum(axis=0)[:elements],
-            ammonia=float(ammonia),
-            acid=float(share),
+        entered, left = self._crossed(crossed)
+        self._now = Moment(
+            motion=motion,
+            entered=begun.entered + entered,
+            left=begun.left + left,
+            steps=begun.steps + int(steps),
+            rejected=begun.rejected + int(rejected),
         )
+        self._streams, self._onward = problem.streams, None
+        return crossed, record
 
-    def _count(self, crossed: Boundary) -> None:
+    def snapshots(self, records: Sequence[Record], times: Array) -> list[Snapshot]:
+        """Return the plant at `times`, (time,), [s], that lie within `records`."""
+        count = self.plant.circuit.stages
+        found = []
+        for record in records:
+            inside = (times > record.time[0]) & (times <= record.time[int(record.filled)])
+            rows: Between = interpolated(record, times[inside])
+            found += [
+                Snapshot(
+                    aqueous=rows.aqueous[n, :count],
+                    organic=rows.organic[n, :count],
+                    proton=rows.acidity[n, :count, 0],
+                    free_extractant=rows.acidity[n, :count, 1],
+                )
+                for n in range(int(inside.sum()))
+            ]
+        return found
+
+    def _crossed(self, crossed: Boundary) -> tuple[Array, Array]:
+        """Return what entered and what left, (component,), [mol]."""
         elements = len(self.plant.circuit.elements)
         carried = list(self.chemistry.organic_components)
-        entered = crossed.fed.copy()
-        left = crossed.raffinate + crossed.drawn.sum(axis=0)
-        organic_in, organic_out = crossed.organic_in.copy(), crossed.organic_out.copy()
+        entered = np.array(crossed.fed)
+        left = np.asarray(crossed.raffinate) + np.asarray(crossed.drawn).sum(axis=0)
+        organic_in, organic_out = np.array(crossed.organic_in), np.array(crossed.organic_out)
         # Rare earths in the organic stay in the loop, whose tank is counted as held.
         organic_in[:elements] = organic_out[:elements] = 0.0
         entered[carried] += organic_in
         left[carried] += organic_out
-        self._entered += entered
-        self._left += left
+        return entered, left
 
     def check(self) -> float:
         """Return the worst relative imbalance since the start.
@@ -160,8 +281,8 @@ class PlantMotion:
         """
         held = self._held()
         return check_balance(
-            self._entered,
-            self._left,
+            self._now.entered,
+            self._now.left,
             held - self._held_at_start,
             self.chemistry.components,
             tolerance=TRAJECTORY_TOLERANCE,
@@ -172,9 +293,9 @@ class PlantMotion:
     def snapshot(self) -> Snapshot:
         """Return the plant as it is now."""
         count, elements = self.plant.circuit.stages, len(self.plant.circuit.elements)
-        held = self._motion.held
+        held = self._now.motion.held
         aqueous, organic, stage = jax.device_get(
-            (held.settler_aqueous, held.settler_organic, self._motion.unknowns.stage)
+            (held.settler_aqueous, held.settler_organic, self._now.motion.unknowns.stage)
         )
         proton, free = np.exp(stage[:count, self.chemistry.acidity].T)
         return Snapshot(
@@ -187,4 +308,4 @@ class PlantMotion:
     @property
     def unknowns(self) -> Unknowns:
         """Algebraic unknowns of the present state."""
-        return self._motion.unknowns
+        return self._now.motion.unknowns

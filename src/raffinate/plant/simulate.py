@@ -14,7 +14,8 @@ from raffinate.errors import SpecificationError
 from raffinate.plant.events import Event, apply_events, change_times
 from raffinate.plant.model import RAFFINATE, Operation, Plant
 from raffinate.plant.motion import PlantMotion, Snapshot
-from raffinate.plant.steady import solve_nominal
+from raffinate.plant.motion_state import MotionState
+from raffinate.plant.steady import SteadyState, solve_nominal
 from raffinate.sources import Source
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Trajectory:
         steps: Steps of the integration.
         events: What happened.
         sources: Who says so.
+        state: All that fixes how the plant would go on after the last row.
     """
 
     plant_name: str
@@ -68,6 +70,7 @@ class Trajectory:
     steps: int
     events: tuple[Event, ...]
     sources: tuple[Source, ...]
+    state: MotionState
 
     def hours_to_off_spec(self, product: str) -> float:
         """Return when a product first fell below its limit, [h]; infinite if it never did."""
@@ -101,51 +104,58 @@ def simulate(
     duration: float,
     events: Sequence[Event] = (),
     *,
-    start: Literal["steady", "startup"] = "steady",
+    start: Literal["steady", "startup"] | MotionState = "steady",
+    nominal: SteadyState | None = None,
     interval: float = 600.0,
     tolerance: float = 1e-3,
     progress: Callable[[], None] | None = None,
 ) -> Trajectory:
     """Move a plant in time at its nominal flows, with events.
 
+    Steps are as long as their error allows, whatever the rows of the result: those are taken
+    from within the steps.
+
     Args:
         plant: Its nominal flows are solved for first.
         duration: [s].
-        events: What changes.
+        events: What changes; their times are on the clock that stood at 0 when the plant began.
         start: "steady" begins at the nominal steady state; "startup" with vessels filled with
-            feed, fresh organic and acid.
+            feed, fresh organic and acid; the state of an earlier trajectory goes on from its end.
+        nominal: The nominal steady state, if it is solved already.
         interval: Time between the rows of the result, [s].
-        tolerance: Relative error per step; also absolute in mol/m³.
+        tolerance: Relative error per step; also absolute in mol/m³. An earlier trajectory's
+            state keeps its own.
         progress: Called after each row.
 
     Raises:
-        SpecificationError: A duration or interval that is not positive.
+        SpecificationError: A duration or interval that is not positive, or a state of another
+            plant.
         ConvergenceError: The plant could not be solved or moved.
         BalanceError: What enters is not what leaves or stays.
     """
     for name, value in (("duration", duration), ("interval", interval)):
         if not (np.isfinite(value) and value > 0.0):
             raise SpecificationError(f"{name} is {value:g} s.", where="simulate", allowed="above 0")
-    nominal = solve_nominal(plant)
+    nominal = nominal or solve_nominal(plant)
     assert nominal.operation is not None
     base = nominal.operation
     plant = plant.operated(base)
-    motion = PlantMotion(plant, nominal if start == "steady" else None, tolerance=tolerance)
+    begun = nominal if start == "steady" else None if start == "startup" else start
+    motion = PlantMotion(plant, begun, tolerance=tolerance)
+    first = motion.time
+    last = first + duration
+    rows = np.append(np.arange(first, last, interval), last)
     elements = plant.circuit.elements
-    rows = np.append(np.arange(0.0, duration, interval), duration)
-    stops = np.unique(np.concatenate([rows, change_times(events, duration)]))
-    saved: list[tuple[float, Snapshot, Operation]] = []
-    now = 0.0
-    operation = apply_events(base, events, now, elements)
-    saved.append((now, motion.snapshot(), operation))
-    row = 1
-    for stop in stops[1:]:
-        operation = apply_events(base, events, now, elements)
-        motion.advance(operation, float(stop - now))
-        now = float(stop)
-        if now >= rows[row]:
-            saved.append((now, motion.snapshot(), operation))
-            row += 1
+    saved = [(first, motion.snapshot(), apply_events(base, events, first, elements))]
+    stops = [stop for stop in change_times(events, last) if stop > first]
+    for stop in (*stops, last):
+        operation = apply_events(base, events, motion.time, elements)
+        inside = rows[(rows > motion.time) & (rows <= stop)]
+        records = motion.advance_with_record(
+            operation, float(stop) - motion.time, last=stop == last
+        )
+        for time, snapshot in zip(inside, motion.snapshots(records, inside), strict=True):
+            saved.append((float(time), snapshot, operation))
             if progress is not None:
                 progress()
     return _gathered(plant, saved, motion, tuple(events))
@@ -187,4 +197,5 @@ def _gathered(
         steps=motion.steps,
         events=events,
         sources=(*plant.circuit.system.sources, *plant.sources),
+        state=motion.state(),
     )
