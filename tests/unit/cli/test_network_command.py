@@ -1,0 +1,43 @@
+"""`raffinate solve` of a plant of many circuits."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.network_plants import TWO_BANKS
+
+from raffinate.cli.network import is_network_file, solve_network_command
+from raffinate.errors import SpecificationError
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "two_banks.yaml"
+    file.write_text(TWO_BANKS, encoding="utf-8")
+    return file
+
+
+def test_files_of_many_circuits_are_known(path):
+    assert is_network_file(str(path))
+    assert not is_network_file("ceprnd_p507")
+
+
+def test_purities_cannot_be_asked_of_the_whole_plant(path):
+    with pytest.raises(SpecificationError, match="many circuits"):
+        solve_network_command(
+            str(path), spec=["nd_purity=0.9"], as_json=False, as_csv=False, output=None
+        )
+
+
+def test_tables_json_and_a_file_are_written(path, capsys, tmp_path):
+    written = tmp_path / "streams.csv"
+    solve_network_command(str(path), spec=[], as_json=False, as_csv=False, output=written)
+    shown = capsys.readouterr().out
+    for word in ("2 circuits, 16 stages", "Products", "first", "HCl", "Balance of 6 components"):
+        assert word in shown
+    assert written.read_text(encoding="utf-8").startswith("stream,flow_m3_per_h")
+    solve_network_command(str(path), spec=[], as_json=True, as_csv=False, output=None)
+    told = json.loads(capsys.readouterr().out)
+    assert told["plant"] == "two_banks"
+    assert told["balance_error"] < 1e-9
