@@ -1,0 +1,151 @@
+"""Pictures of what is traded for cost, and of what moves an outcome how much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raffinate.plots.canvas import LEVER_COLOURS, TEXT, clean, drawing, new_figure, save_picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from raffinate.plant.gradients import Gradients
+    from raffinate.plant.optimise_stages import StageSearch
+    from raffinate.plant.pareto import ParetoFront
+
+PANEL = (6.4, 4.2)
+"""Size of a picture with one panel, [inch]."""
+
+BAR_HEIGHT = 0.27
+"""Of one bar of a tornado, [inch]."""
+
+
+def save_pareto(front: ParetoFront, path: Path) -> None:
+    """Draw a front and write it by the ending of `path`: PNG, SVG or PDF.
+
+    Raises:
+        SpecificationError: The ending is another one, or the file cannot be written.
+    """
+    save_picture(pareto_figure(front), path)
+
+
+def save_tornado(found: Gradients, outcome: str, path: Path, count: int = 15) -> None:
+    """Draw what moves an outcome and write it by the ending of `path`: PNG, SVG or PDF.
+
+    Raises:
+        SpecificationError: No such outcome or ending, or the file cannot be written.
+    """
+    save_picture(tornado_figure(found, outcome, count), path)
+
+
+def save_stages(search: StageSearch, path: Path) -> None:
+    """Draw the trials of a search over stages and write it by the ending of `path`.
+
+    Raises:
+        SpecificationError: The ending is another one, or the file cannot be written.
+    """
+    save_picture(stages_figure(search), path)
+
+
+def pareto_figure(front: ParetoFront) -> Figure:
+    """Return the front: cost against what is traded for it, flows of each plant beneath."""
+    with drawing():
+        figure = new_figure(PANEL[0], PANEL[1] + 2.0)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.0, 1.2))
+        across = [point.other for point in front.points]
+        order = sorted(range(len(across)), key=across.__getitem__)
+        x = [across[k] for k in order]
+        cost = [front.points[k].cost for k in order]
+        upper.plot(x, cost, color=LEVER_COLOURS[1], marker="o", markersize=5, linewidth=1.6)
+        upper.set_ylabel(f"cost, {front.currency} per kg REO")
+        _draw_flows(lower, front, order, x)
+        lower.set_xlabel(front.axis)
+        for axes in (upper, lower):
+            clean(axes)
+        figure.suptitle(f"{front.plant_name}: least cost against {front.axis.partition(',')[0]}")
+    return figure
+
+
+def _draw_flows(axes: Axes, front: ParetoFront, order: list[int], x: list[float]) -> None:
+    first = front.points[order[0]].optimum.state.operation
+    assert first is not None
+    names = (("organic_flow", "organic"), ("scrub_flow", "scrub"), ("acid_flow", "acid"))
+    for colour, (name, title) in zip(LEVER_COLOURS, names, strict=False):
+        values = [getattr(front.points[k].optimum.state.operation, name) for k in order]
+        base = getattr(first, name)
+        axes.plot(
+            x,
+            [value / base for value in values],
+            color=colour,
+            marker=".",
+            linewidth=1.2,
+            label=title,
+        )
+    axes.set_ylabel("flow, relative")
+    axes.legend(frameon=False, fontsize=8.5, ncols=3, loc="best")
+
+
+def tornado_figure(found: Gradients, outcome: str, count: int = 15) -> Figure:
+    """Return what one step of each input does to an outcome, the largest on top."""
+    rows = found.tornado(outcome, count)
+    with drawing():
+        figure = new_figure(PANEL[0] + 0.6, 1.3 + BAR_HEIGHT * max(len(rows), 4))
+        axes = figure.subplots()
+        effects = [effect for _, _, effect in rows]
+        heights = range(len(rows))
+        colours = [LEVER_COLOURS[1] if each > 0.0 else LEVER_COLOURS[0] for each in effects]
+        axes.barh(heights, effects, color=colours, height=0.7)
+        axes.set_yticks(heights, [_step_text(name, step, found) for name, step, _ in rows])
+        axes.invert_yaxis()
+        axes.axvline(0.0, color=TEXT, linewidth=0.8)
+        unit = found.outcome_units[found.outcomes.index(outcome)]
+        axes.set_xlabel(f"change of {outcome}" + ("" if unit == "-" else f", {unit}"))
+        clean(axes)
+        held = "purities met by solving for flows" if found.met else "at given flows"
+        axes.set_title(f"{found.plant_name}, {held}", fontsize=10.5, loc="left")
+    return figure
+
+
+def _step_text(name: str, step: float, found: Gradients) -> str:
+    value = abs(float(found.input_values[found.inputs.index(name)]))
+    relative = step / value if value else 0.0
+    return f"{name}  +1 %" if abs(relative - 0.01) < 1e-9 else f"{name}  +{step:g}"
+
+
+def stages_figure(search: StageSearch) -> Figure:
+    """Return the objective of every choice of stages, in the order of trial, the best marked."""
+    with drawing():
+        figure = new_figure(*PANEL)
+        axes = figure.subplots()
+        done = [(k + 1, each) for k, each in enumerate(search.trials) if each.value is not None]
+        axes.plot(
+            [k for k, _ in done],
+            [each.value for _, each in done if each.value is not None],
+            color=LEVER_COLOURS[3],
+            marker="o",
+            markersize=3.5,
+            linewidth=0.8,
+        )
+        best = min(done, key=lambda pair: pair[1].value or 0.0)
+        axes.plot(best[0], best[1].value or 0.0, "o", color=LEVER_COLOURS[1], markersize=8)
+        text = " + ".join(str(count) for count in best[1].stages)
+        axes.annotate(
+            f"{text} stages",
+            (best[0], best[1].value or 0.0),
+            xytext=(0, 12),
+            textcoords="offset points",
+            ha="center",
+        )
+        optimum = search.best
+        axes.set_xlabel("trial")
+        axes.set_ylabel(
+            f"cost, {optimum.account.prices.currency} per kg REO"
+            if optimum.objective == "cost"
+            else optimum.objective
+        )
+        axes.margins(y=0.2)
+        clean(axes)
+        axes.set_title(f"{optimum.plant.name}: search over stages", fontsize=10.5, loc="left")
+    return figure
