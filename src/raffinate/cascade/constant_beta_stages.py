@@ -27,6 +27,27 @@ SMALLEST_RATE = 1e-13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Traffic:
+    """Where the settled phases of a stage go, as shares of (aqueous, organic); they add up to 1.
+
+    Attributes:
+        up: To the next stage, or out of the last one with the organic, (stage, 2), [-].
+        down: To the stage before, or out of the first one with the aqueous, (stage, 2), [-].
+        drawn: Out of the bank from between its ends, (stage, 2), [-].
+    """
+
+    up: Floats
+    down: Floats
+    drawn: Floats
+
+
+def plain_traffic(stages: int) -> Traffic:
+    """Return traffic with all aqueous going down, all organic up, and nothing drawn."""
+    aqueous, organic = np.tile([1.0, 0.0], (stages, 1)), np.tile([0.0, 1.0], (stages, 1))
+    return Traffic(up=organic, down=aqueous, drawn=np.zeros((stages, 2)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bank:
     """What the stages must satisfy.
 
@@ -35,12 +56,14 @@ class Bank:
         feed: What enters each stage from outside, (stage, element).
         aqueous_total: Total leaving each stage in the aqueous, (stage,).
         organic_total: Total leaving each stage in the organic, (stage,).
+        traffic: Where they go.
     """
 
     separation_factor: Floats
     feed: Floats
     aqueous_total: Floats
     organic_total: Floats
+    traffic: Traffic
 
 
 def lay_out_bank(
@@ -66,7 +89,7 @@ def lay_out_bank(
     Raises:
         SpecificationError: Stage counts or flows that leave no cascade.
     """
-    _check_stages(extraction_stages, scrub_stages, feed_phase)
+    check_stages(extraction_stages, scrub_stages, feed_phase)
     stages, at_feed = extraction_stages + scrub_stages, extraction_stages - 1
     feed = np.zeros((stages, len(fractions)))
     feed[at_feed] = fractions
@@ -91,7 +114,13 @@ def lay_out_bank(
                 "positive",
                 mend="Choose S and W so that each product carries its share of the feed.",
             )
-    return Bank(separation_factor=beta, feed=feed, aqueous_total=aqueous, organic_total=organic)
+    return Bank(
+        separation_factor=beta,
+        feed=feed,
+        aqueous_total=aqueous,
+        organic_total=organic,
+        traffic=plain_traffic(stages),
+    )
 
 
 def settle_bank(bank: Bank, elements: tuple[str, ...]) -> tuple[Floats, Floats, float]:
@@ -155,19 +184,21 @@ def _step(
     source = bank.feed + rate * held
     for count in range(MAX_NEWTON_STEPS + 1):
         ratio = np.exp(logs)[:, None] * bank.separation_factor
-        aqueous = solve_element_balances(ratio, source, rate)
+        aqueous = solve_element_balances(ratio, source, rate, bank.traffic)
         organic = ratio * aqueous
         error = np.log(aqueous.sum(axis=1) / bank.aqueous_total)
         if float(np.abs(error).max()) <= 0.5 * RESIDUAL_TOLERANCE or count == MAX_NEWTON_STEPS:
             break
-        move = _newton_direction(aqueous, organic, error, rate)
+        move = _newton_direction(aqueous, organic, error, rate, bank.traffic)
         if not np.all(np.isfinite(move)):
             break
         logs = logs + move * min(1.0, LARGEST_LOG_STEP / max(float(np.abs(move).max()), 1e-300))
     return logs, aqueous, organic, error, count
 
 
-def _newton_direction(aqueous: Floats, organic: Floats, error: Floats, rate: float) -> Floats:
+def _newton_direction(
+    aqueous: Floats, organic: Floats, error: Floats, rate: float, traffic: Traffic
+) -> Floats:
     """Return the change of the logarithms that makes the totals right to first order.
 
     The unknowns of a stage are the relative changes of its aqueous amounts, then the change of its
@@ -178,20 +209,29 @@ def _newton_direction(aqueous: Floats, organic: Floats, error: Floats, rate: flo
     stages, elements = aqueous.shape
     block = elements + 1
     through = np.maximum((1.0 + rate) * aqueous + organic, np.finfo(np.float64).tiny)
+    up, down = (shares[:, :1] * aqueous for shares in (traffic.up, traffic.down))
+    up_organic, down_organic = (s[:, 1:] * organic for s in (traffic.up, traffic.down))
     right = np.zeros((stages, block))
     right[:, -1] = -error
-    band = np.zeros((2 * block + 1, stages, block))
-    band[block, :, :-1] = 1.0
-    # Entry (row, column) lies in band[block + row - column], at its column.
+    # Organic that goes down makes a stage see the logarithm, last in its block, of the next one.
+    above = block + elements if np.any(down_organic) else block
+    band = np.zeros((above + block + 1, stages, block))
+    band[above, :, :-1] = 1.0
+    # Entry (row, column) lies in band[above + row - column], at its column.
     for i in range(elements):
-        band[block + i - elements, :, -1] = organic[:, i] / through[:, i]
-        band[2 * block, :-1, i] = -organic[:-1, i] / through[1:, i]
-        band[block + 1 + i, :-1, -1] = -organic[:-1, i] / through[1:, i]
-        band[0, 1:, i] = -aqueous[1:, i] / through[:-1, i]
-        band[block + elements - i, :, i] = aqueous[:, i] / aqueous.sum(axis=1)
+        band[above + i - elements, :, -1] = organic[:, i] / through[:, i]
+        band[above + block, :-1, i] = -(up + up_organic)[:-1, i] / through[1:, i]
+        band[above + 1 + i, :-1, -1] = -up_organic[:-1, i] / through[1:, i]
+        band[above - block, 1:, i] = -(down + down_organic)[1:, i] / through[:-1, i]
+        if above > block:
+            band[i, 1:, -1] = -down_organic[1:, i] / through[:-1, i]
+        band[above + elements - i, :, i] = aqueous[:, i] / aqueous.sum(axis=1)
     try:
         moves = solve_banded(
-            (block, block), band.reshape(2 * block + 1, -1), right.ravel(), check_finite=False
+            (block, above),
+            band.reshape(above + block + 1, -1),
+            right.ravel(),
+            check_finite=False,
         )
     except np.linalg.LinAlgError:
         return np.full(stages, math.nan)
@@ -199,39 +239,53 @@ def _newton_direction(aqueous: Floats, organic: Floats, error: Floats, rate: flo
     return change
 
 
-def solve_element_balances(ratio: Floats, source: Floats, rate: float = 0.0) -> Floats:
+def solve_element_balances(
+    ratio: Floats, source: Floats, rate: float = 0.0, traffic: Traffic | None = None
+) -> Floats:
     """Solve the stage balances of every element for given distribution.
 
-    (1 + rate + D[j]) u[j] = D[j-1] u[j-1] + u[j+1] + source[j], with u the amount that leaves in
-    the aqueous and D u the amount that leaves in the organic.
+    (1 + rate + D[j]) u[j] = up[j-1] u[j-1] + down[j+1] u[j+1] + source[j], with u the amount that
+    leaves in the aqueous and D u the amount that leaves in the organic; up = D and down = 1 where
+    each phase goes its own way.
 
     Args:
         ratio: D, amount in the organic over amount in the aqueous, (stage, element), [-].
         source: What enters from outside, (stage, element).
         rate: Holdup over step length, [-].
+        traffic: Where the phases go; each its own way if left out.
 
     Returns:
         u, (stage, element).
 
-    Method: elimination that keeps d - D instead of the pivot d, which grows without a
+    Method: elimination that keeps d - up instead of the pivot d, which grows without a
     subtraction, so a positive source gives positive amounts, accurate to their last digits even
     where they are traces (Boston and Sullivan, Can. J. Chem. Eng. 50 (1972) 663).
     """
+    traffic = plain_traffic(len(ratio)) if traffic is None else traffic
+    up, down, drawn = (
+        shares[:, :1] + shares[:, 1:] * ratio
+        for shares in (traffic.up, traffic.down, traffic.drawn)
+    )
     amount = source.astype(np.float64)
     pivot = np.empty_like(ratio)
-    rest = np.full(ratio.shape[1:], 1.0 + rate)
-    pivot[0] = ratio[0] + rest
+    rest = rate + drawn[0] + down[0]
+    pivot[0] = up[0] + rest
     for stage in range(1, len(ratio)):
-        rest = rate + rest / pivot[stage - 1]
-        pivot[stage] = ratio[stage] + rest
-        amount[stage] += ratio[stage - 1] / pivot[stage - 1] * amount[stage - 1]
+        rest = rate + drawn[stage] + down[stage] * (rest / pivot[stage - 1])
+        pivot[stage] = up[stage] + rest
+        amount[stage] += up[stage - 1] / pivot[stage - 1] * amount[stage - 1]
     amount[-1] /= pivot[-1]
     for stage in range(len(ratio) - 2, -1, -1):
-        amount[stage] = (amount[stage] + amount[stage + 1]) / pivot[stage]
+        amount[stage] = (amount[stage] + down[stage + 1] * amount[stage + 1]) / pivot[stage]
     return amount
 
 
-def _check_stages(extraction_stages: int, scrub_stages: int, feed_phase: FeedPhase) -> None:
+def check_stages(extraction_stages: int, scrub_stages: int, feed_phase: FeedPhase) -> None:
+    """Raise unless a bank has an extraction stage and its feed a phase.
+
+    Raises:
+        SpecificationError: Names the count and the least one.
+    """
     if feed_phase not in ("aqueous", "organic"):
         raise SpecificationError(
             f"{feed_phase!r} is not a phase.", where="feed_phase", allowed="aqueous, organic"

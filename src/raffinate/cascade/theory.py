@@ -138,7 +138,8 @@ def split_from(
             + " and ".join(f"{name} {value:g}" for name, value in given.items())
             + ".",
             where="split",
-            mend="Ask for purities above those of the feed, with metal left for both products.",
+            mend=f"A purity of A must be above {feed_fraction:.6g}, one of B above "
+            f"{1.0 - feed_fraction:.6g}: those of the feed.",
         )
     return Split(
         feed_fraction=feed_fraction,

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from raffinate.plant.design import PlantDesign
+    from raffinate.plant.design_file import DesignSpecification
 
 ENDINGS = (".yaml", ".json", ".csv", ".png", ".svg", ".pdf")
 """What `--output` writes."""
+
+OUTLET_ENDINGS = (".json",)
+"""What it writes of a bank with a third outlet."""
 
 
 def register(app: typer.Typer) -> None:
@@ -55,6 +59,9 @@ def design(
         from raffinate.plant.design_file import load_design
 
         wanted = load_design(specification)
+        if wanted.middle is not None:
+            _design_outlets(wanted, as_json=as_json, output=output)
+            return
         with progress("Designing") as advance:
             from raffinate.plant.design import design_plant
 
@@ -65,6 +72,22 @@ def design(
         else:
             _print_tables(found)
         print_warnings(found.state.warnings)
+
+
+def _design_outlets(wanted: DesignSpecification, *, as_json: bool, output: Path | None) -> None:
+    """Design a bank with a third outlet; a plant file has two, so there is none to write."""
+    check_ending(output, OUTLET_ENDINGS)
+    from raffinate.cli.design_outlets import outlets_to_dict, print_outlets
+
+    with progress("Designing") as advance:
+        from raffinate.plant.design_outlets import design_three_outlets
+
+        found = design_three_outlets(wanted, advance)
+    write_output(output, {".json": text_writer(lambda: to_json(outlets_to_dict(found)))})
+    if as_json:
+        typer.echo(to_json(outlets_to_dict(found)))
+    else:
+        print_outlets(found)
 
 
 def to_dict(found: PlantDesign) -> dict[str, Any]:

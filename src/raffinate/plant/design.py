@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from raffinate.cascade.theory_design import BankDesign, design_bank
 from raffinate.errors import ConvergenceError, SpecificationError
+from raffinate.plant.design_checks import check_phase_ratio, check_strip_acid
 from raffinate.plant.design_file import DesignSpecification
 from raffinate.plant.design_text import plant_text
 from raffinate.plant.model import Plant
@@ -80,12 +81,21 @@ def design_plant(
         advance: Called after each step of the search.
 
     Raises:
-        SpecificationError: A cut that the system does not make, or purities out of reach of
-            `TRIES` plants; says how far they came.
+        SpecificationError: A cut that the system does not make, acid too weak to strip, a phase
+            ratio no mixer runs, or purities out of reach of `TRIES` plants; says what would do, or
+            how far they came.
     """
+    if specification.middle is not None:
+        raise SpecificationError(
+            "it asks for a middle product.",
+            where=specification.name,
+            mend="Design it with design_three_outlets, or leave `middle` out.",
+        )
+    check_strip_acid(specification)
     beta = design_separation_factors(specification)
     bank = _bank(specification, beta, advance)
     foreseen = bank.flows.extraction_amount
+    check_phase_ratio(specification, foreseen, bank.flows.scrub_amount)
     trials: list[Trial] = []
     n, m = (max(1, math.ceil(count / specification.efficiency)) for count in bank.stages)
     for _ in range(TRIES):

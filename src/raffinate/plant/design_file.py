@@ -74,6 +74,7 @@ class _DesignFile(StrictEntry):
     feed: _FeedFile
     extracted: _ProductFile
     raffinate: _ProductFile
+    middle: _ProductFile | None = None
     organic: _OrganicFile
     acid: _AcidFile
     mixer_settlers: _MixerSettlerFile
@@ -82,7 +83,7 @@ class _DesignFile(StrictEntry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesignedProduct:
-    """One of the two products of a cut.
+    """One of the two or three products of a circuit.
 
     Attributes:
         name: Short name.
@@ -112,6 +113,7 @@ class DesignSpecification:
         feed_m3_per_h: Flow of the feed.
         extracted: Product stripped from the organic.
         raffinate: Product left in the aqueous.
+        middle: Product drawn from the scrub section by a third outlet; None if there is none.
         extractant_mol_per_L: Total HA.
         saponification_degree: [-].
         hcl_mol_per_L: Strip acid.
@@ -136,6 +138,7 @@ class DesignSpecification:
     feed_m3_per_h: float
     extracted: DesignedProduct
     raffinate: DesignedProduct
+    middle: DesignedProduct | None
     extractant_mol_per_L: float
     saponification_degree: float
     hcl_mol_per_L: float
@@ -216,6 +219,7 @@ def parse_design(content: str | bytes, *, where: str = "design") -> DesignSpecif
         feed_m3_per_h=read.feed.flow_m3_per_h,
         extracted=_product(read.extracted),
         raffinate=_product(read.raffinate),
+        middle=None if read.middle is None else _product(read.middle),
         extractant_mol_per_L=read.organic.extractant_mol_per_L,
         saponification_degree=read.organic.saponification_degree,
         hcl_mol_per_L=read.acid.hcl_mol_per_L,
@@ -249,8 +253,10 @@ def _check_feed(read: _DesignFile, where: str) -> None:
             where=f"{where}: feed.mass_fraction",
             allowed="1 within 0.001",
         )
-    named = [*read.extracted.elements, *read.raffinate.elements]
-    for part, product in (("extracted", read.extracted), ("raffinate", read.raffinate)):
+    parts = {"extracted": read.extracted, "middle": read.middle, "raffinate": read.raffinate}
+    products = {part: product for part, product in parts.items() if product is not None}
+    named = [symbol for product in products.values() for symbol in product.elements]
+    for part, product in products.items():
         for symbol in product.elements:
             if symbol not in fractions:
                 raise DataError(
@@ -265,10 +271,18 @@ def _check_feed(read: _DesignFile, where: str) -> None:
             f"{', '.join(twice)} belong to both products."
             if twice
             else f"{', '.join(lost)} belong to neither product.",
-            where=f"{where}: extracted, raffinate",
+            where=f"{where}: {', '.join(products)}",
             allowed="each element of the feed in one product",
         )
-    if read.extracted.name == read.raffinate.name:
-        raise DataError(
-            f"both products are named {read.extracted.name!r}.", where=f"{where}: raffinate.name"
-        )
+    for part, product in products.items():
+        if not sum(fractions[symbol] for symbol in product.elements) > 0.0:
+            raise DataError(
+                f"the feed holds no {', '.join(product.elements)}.",
+                where=f"{where}: {part}",
+                allowed="products of which the feed brings some",
+                mend=f"Leave {product.name} out and give its elements to a neighbour.",
+            )
+    names = [product.name for product in products.values()]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"both products are named {name!r}.", where=f"{where}: raffinate.name")

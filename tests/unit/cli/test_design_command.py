@@ -63,3 +63,21 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
     code, _, err = run("design_cepnd")
     assert code == 2
     assert "design_ceprnd" in err
+
+
+@pytest.mark.slow
+def test_a_third_outlet_is_designed_and_told_as_json(tmp_path: Path) -> None:
+    result = tmp_path / "three.json"
+    code, out, err = run("design_ce_pr_nd", "--output", str(result))
+    assert code == 0, err
+    assert "upper_scrub" in out
+    found = json.loads(result.read_text(encoding="utf-8"))
+    assert found["products"]["pr"]["purity"] == pytest.approx(0.60, abs=1e-8)
+    assert found["theory"]["minimum_for_middle_purity"] > found["theory"]["minimum_for_cut"]
+    assert list(found["trials"][-1]["stages"]) == ["extraction", "scrub", "upper_scrub", "strip"]
+
+
+def test_no_plant_file_is_written_of_a_third_outlet(tmp_path: Path) -> None:
+    code, _, err = run("design_ce_pr_nd", "--output", str(tmp_path / "plant.yaml"))
+    assert code == 2
+    assert ".json" in err
