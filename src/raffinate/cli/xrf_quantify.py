@@ -33,8 +33,11 @@ def quantify_file(
     ] = INSTRUMENT,
     elements: Annotated[str, typer.Option(help="What may be in the stream.")] = LIGHT,
     matrix: Annotated[
-        str, typer.Option(help="chloride, nitrate, sulfate; P507, D2EHPA or TBP in kerosene.")
+        str, typer.Option(help="chloride, nitrate, sulfate; P507, D2EHPA or TBP in kerosene; soil.")
     ] = "chloride",
+    calibration: Annotated[
+        Path | None, typer.Option(help="Of this analyzer, from `raffinate xrf calibrate`.")
+    ] = None,
     which: Annotated[
         int | None, typer.Option(help="Of several detectors or spectra in it, from 1.")
     ] = None,
@@ -46,6 +49,7 @@ def quantify_file(
     """Find concentrations in a spectrum by fitting all of it with the analyzer's physics."""
     with failing_politely(as_json=as_json):
         check_ending(output, ENDINGS)
+        from raffinate.instruments.calibrate_file import load_calibration
         from raffinate.instruments.quantify import build_quantifier, check_instrument, quantify
         from raffinate.instruments.spectrum_file import load_spectrum
         from raffinate.instruments.xrf_instrument_file import load_instrument
@@ -54,7 +58,8 @@ def quantify_file(
         analyzer = load_instrument(instrument)
         # Before the physics is built, which takes seconds.
         check_instrument(spectrum, analyzer)
-        quantifier = build_quantifier(analyzer, element_list(elements), matrix)
+        known = None if calibration is None else load_calibration(calibration)
+        quantifier = build_quantifier(analyzer, element_list(elements), matrix, known)
         result = quantify(spectrum, quantifier)
         facts = result.to_dict()
         if as_json:
@@ -91,7 +96,10 @@ def _print_result(facts: dict[str, Any]) -> None:
         terminal.print(
             f"total REO {facts['total_reo_g_per_L']:.3f} ± {facts['total_reo_sigma']:.3f} g/L"
         )
-        terminal.print("± is of counting alone: no calibration with standards is applied.")
+        if facts["calibrated"]:
+            terminal.print("± is of counting and of the calibration.")
+        else:
+            terminal.print("± is of counting alone: no calibration with standards is applied.")
     else:
         terminal.print("No concentrations are given: see the warnings.")
     found = ", ".join(

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.errors import DataError
+from raffinate.instruments.calibrate_result import Calibration, calibration_flags
+from raffinate.instruments.quantify_factors import factor_spread
 from raffinate.instruments.quantify_fit import Fit, Start, deviance, fit_counts, start_at
-from raffinate.instruments.quantify_flags import misfit, result_flags
-from raffinate.instruments.quantify_limits import detection_limits, parameters
-from raffinate.instruments.quantify_model import FitModel
+from raffinate.instruments.quantify_flags import line_significance, misfit, result_flags
+from raffinate.instruments.quantify_limits import ONE_SIDED, detection_limits, parameters
+from raffinate.instruments.quantify_model import TOLERANCE, FitModel
 from raffinate.instruments.quantify_result import Quantification
 from raffinate.instruments.quantify_sample import sample_of
 from raffinate.instruments.spectrum import KILO, Flag, Spectrum, anode_name
@@ -43,10 +45,14 @@ class Quantifier:
     Attributes:
         model: Parameters to counts.
         starts: Equal parts of all metals, from little to much.
+        calibration: In force; None without one.
+        matrix: As asked for.
     """
 
     model: FitModel
     starts: tuple[Start, ...]
+    calibration: Calibration | None = None
+    matrix: str = "chloride"
 
     def nearest(self, counts: Array, live_time: float) -> Start:
         """Return the start most like the counts, (fitted channel,)."""
@@ -54,7 +60,10 @@ class Quantifier:
 
 
 def build_quantifier(
-    instrument: XrfInstrument, metals: Sequence[str], matrix: str = "chloride"
+    instrument: XrfInstrument,
+    metals: Sequence[str],
+    matrix: str = "chloride",
+    calibration: Calibration | None = None,
 ) -> Quantifier:
     """Return an analyzer ready to be asked.
 
@@ -62,14 +71,21 @@ def build_quantifier(
         instrument: The analyzer.
         metals: Symbols of what may be in the stream.
         matrix: "chloride", "nitrate", "sulfate", or an extractant in kerosene.
+        calibration: Factors from standards of this very analyzer; None takes tables as they are.
 
     Raises:
         SpecificationError: An element or the matrix is unknown.
+        DataError: The calibration is another analyzer's.
     """
     sample = sample_of(metals, matrix)
-    forward = build_forward_model(instrument, sample.components)
-    model = FitModel(forward=forward, sample=sample)
-    return Quantifier(model=model, starts=tuple(_start(model, total) for total in TOTALS))
+    if calibration is None:
+        forward = build_forward_model(instrument, sample.components, tolerance=TOLERANCE)
+        model = FitModel(forward=forward, sample=sample)
+    else:
+        correction = calibration.correction(instrument, sample.components)
+        model = FitModel(forward=correction.forward(), sample=sample, correction=correction)
+    starts = tuple(_start(model, total) for total in TOTALS)
+    return Quantifier(model=model, starts=starts, calibration=calibration, matrix=matrix)
 
 
 def _start(model: FitModel, total: float) -> Start:
@@ -92,22 +108,34 @@ def quantify(
         ConvergenceError: No concentrations explain it.
     """
     model = quantifier.model
-    check_instrument(spectrum, model.forward.instrument)
-    spectrum, live_time = _timed(spectrum)
+    check_instrument(spectrum, model.instrument)
+    spectrum, live_time = timed(spectrum)
     counts = np.maximum(spectrum.counts[model.channels], 0.0)
     near = quantifier.nearest(counts, live_time) if start is None else start_at(model, start)
     fit = fit_counts(model, counts, live_time, near)
-    found = misfit(counts, fit.expected.counts, len(fit.values))
+    significance = line_significance(model, counts, fit.expected.counts)
+    found = misfit(counts, fit.expected.counts, len(fit.values), significance)
+    flags = result_flags(spectrum, model, fit, found, significance)
+    if quantifier.calibration is not None:
+        flags += calibration_flags(
+            quantifier.calibration, model.sample.metals, quantifier.matrix, fit.values
+        )
     result = Quantification(
         spectrum=spectrum,
         model=model,
         fit=fit,
         misfit=found,
         detection=_detection(model, fit),
-        flags=result_flags(spectrum, model, fit, counts, found),
+        flags=flags,
         live_time=live_time,
     )
-    return replace(result, detection=result.widening * result.detection)
+    result = replace(result, detection=result.widening * result.detection)
+    if model.correction is None:
+        return result
+    spread, absent = factor_spread(model, fit, live_time)
+    # Currie's limit with both standard deviations in it.
+    limit = np.hypot(result.detection, 2.0 * ONE_SIDED * absent)
+    return replace(result, detection=limit, factor_covariance=spread)
 
 
 def _detection(model: FitModel, fit: Fit) -> Array:
@@ -152,8 +180,12 @@ def check_instrument(spectrum: Spectrum, instrument: XrfInstrument) -> None:
         )
 
 
-def _timed(spectrum: Spectrum) -> tuple[Spectrum, float]:
-    """Return the live time, and the spectrum with a flag if that is an assumption."""
+def timed(spectrum: Spectrum) -> tuple[Spectrum, float]:
+    """Return the live time [s], and the spectrum with a flag if that is an assumption.
+
+    Raises:
+        DataError: It states no time at all.
+    """
     if spectrum.live_time > 0.0:
         return spectrum, spectrum.live_time
     if math.isnan(spectrum.real_time) or not spectrum.real_time > 0.0:

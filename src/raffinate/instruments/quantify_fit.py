@@ -23,9 +23,15 @@ SMALL_STEP = 0.25
 """Squared length of a step in standard deviations with which a fit has arrived: over so little the
 model is straight, and the next step would be a hundredth of one standard deviation."""
 
-NEAR = 100.0
-"""Squared length, per parameter, of a step that leaves slopes as they are: the composition has then
-moved by a few percent, and so have they, which is of second order for the estimate."""
+NEAR = 0.02
+"""Of all metals together: slopes are taken anew where the composition has moved further since, [-].
+Slopes of another composition find nearly the same values, and another uncertainty."""
+
+NEAR_AMOUNT = 25.0
+"""Metals count as if there were no less, [mol/m³]: about a blank, slopes hold this far."""
+
+NEAR_MATRIX = 20.0
+"""Of where the matrix's unknown starts: what counts as its range, [-]."""
 
 FAR_BELOW = 5.0
 """Standard deviations below zero that chance does not reach."""
@@ -118,7 +124,8 @@ def fit_counts(model: FitModel, counts: Array, live_time: float, start: Start) -
     Raises:
         ConvergenceError: No step lowers the misfit, or there is no end to them.
     """
-    values, slopes = start.values, start.slopes
+    values, slopes, size = start.values, start.slopes, model.composition_size
+    slopes_at = values
     here = replace(start.expected, counts=live_time * start.expected.counts)
     jacobian = live_time * start.jacobian
     reached, damping, history, fresh = deviance(counts, here.counts), 0.0, [], True
@@ -131,30 +138,38 @@ def fit_counts(model: FitModel, counts: Array, live_time: float, start: Start) -
             length, step, damping, here = found
             history.append(float(np.sqrt(length)))
             values, reached = values + step, deviance(counts, here.counts)
-        if length < SMALL_STEP:
+        moved = _moved(model, values, slopes_at)
+        if length < SMALL_STEP and moved <= NEAR:
             covariance = inverse(fisher_information(jacobian, here.counts))
             return Fit(
                 values=values, covariance=covariance, expected=here, jacobian=jacobian,
                 slopes=slopes, steps=steps,
             )  # fmt: skip
-        # Every other time: the first steps are too rough to be worth slopes of their own.
-        fresh = found is None or steps % 8 == 0
-        fresh = fresh or (steps % 2 == 0 and length > NEAR * len(values))
+        fresh = found is None or moved > NEAR or steps % 8 == 0
         if fresh:
             try:
-                slopes = model.slopes(values)
-                here = model.expected(values, live_time, slopes)
+                slopes, slopes_at = model.slopes(values), values
+                if length < SMALL_STEP or np.min(values[:size]) < 0.0:
+                    here = model.expected(values, live_time, slopes)
             except SpecificationError:  # at the edge of what can be a sample
                 break
             reached = deviance(counts, here.counts)
-            jacobian = model.jacobian(values, here, slopes, live_time, pile_up=False)
             damping = 0.0 if found is None else damping
+        jacobian = model.jacobian(values, here, slopes, live_time, pile_up=False)
     raise ConvergenceError(
         "the fit of the spectrum does not end.",
         history=history,
         where="XRF fit",
         mend="Look at the spectrum; check elements, matrix and instrument.",
     )
+
+
+def _moved(model: FitModel, here: Array, there: Array) -> float:
+    """Return how far apart two compositions are, of all metals or of the matrix's range, [-]."""
+    away, place = np.abs(here - there), len(model.sample.metals)
+    amount = max(float(np.sum(np.abs(here[:place]))), NEAR_AMOUNT)
+    matrix = float(away[place]) / (NEAR_MATRIX * model.sample.unknown.start)
+    return max(float(np.max(away[:place])) / amount, matrix)
 
 
 def _step(

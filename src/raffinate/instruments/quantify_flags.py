@@ -31,6 +31,8 @@ UNLIKE = 0.15
 """Mean relative departure beyond which a spectrum is not of this instrument and matrix, [-]."""
 UNKNOWN_SIGNIFICANCE = 6.0
 """Of an unexplained line, in standard deviations: chance gives one in 1e6 spectra."""
+TAIL = (0.95, 1.959964)
+"""Share of normal deviates within so many standard deviations: that of stated intervals."""
 MOST_LINES = 5
 NEIGHBOUR = 50.0
 """Elements with a strongest line this close are named for an unexplained one, [eV]."""
@@ -58,11 +60,14 @@ class Misfit:
         chi2_per_dof: Pearson's, over channels joined until each expects 5 counts, [-].
         degrees: Of freedom.
         relative: Mean departure beyond counting noise, of the model, [-].
+        line_scatter: Departures that look like lines over what counting noise would make of them,
+            [-]: 95 % are smaller than 1.96 times this; 1 for noise alone.
     """
 
     chi2_per_dof: float
     degrees: int
     relative: float
+    line_scatter: float = 1.0
 
     @property
     def poor(self) -> bool:
@@ -70,9 +75,27 @@ class Misfit:
         noise = POOR * np.sqrt(2.0 / self.degrees)
         return bool(self.chi2_per_dof > max(1.0 + noise, POOR_LEAST))
 
+    @property
+    def widening(self) -> float:
+        """Factor on counting uncertainties, [-]: 1 unless the fit is poor.
 
-def misfit(counts: Array, expected: Array, parameters: int) -> Misfit:
-    """Return how well the model explains the counts, both (fitted channel,)."""
+        A misfit that goes on over the width of a line moves a concentration by more than the root
+        of χ² says.
+        """
+        return max(float(np.sqrt(self.chi2_per_dof)), self.line_scatter) if self.poor else 1.0
+
+
+def misfit(
+    counts: Array, expected: Array, parameters: int, significance: Array | None = None
+) -> Misfit:
+    """Return how well the model explains the counts.
+
+    Args:
+        counts: (fitted channel,).
+        expected: By the model, (fitted channel,).
+        parameters: How many were fitted.
+        significance: From `line_significance`, (fitted channel,).
+    """
     bins = np.floor(np.cumsum(expected) / 5.0).astype(np.int_)
     _, places = np.unique(bins, return_inverse=True)
     found, model = (np.bincount(places, weights=values) for values in (counts, expected))
@@ -83,13 +106,25 @@ def misfit(counts: Array, expected: Array, parameters: int) -> Misfit:
         chi2_per_dof=float(np.sum((found - model) ** 2 / model)) / degrees,
         degrees=degrees,
         relative=float(np.sqrt(max(excess, 0.0))),
+        # Not the mean square, which one line of an element not asked for would rule.
+        line_scatter=1.0
+        if significance is None
+        else float(np.quantile(np.abs(significance), TAIL[0]) / TAIL[1]),
     )
 
 
 def result_flags(
-    spectrum: Spectrum, model: FitModel, fit: Fit, counts: Array, found: Misfit
+    spectrum: Spectrum, model: FitModel, fit: Fit, found: Misfit, significance: Array
 ) -> tuple[Flag, ...]:
-    """Return every flag of a fit, those of the spectrum first."""
+    """Return every flag of a fit, those of the spectrum first.
+
+    Args:
+        spectrum: As read.
+        model: By which it was fitted.
+        fit: Where the fit ended.
+        found: How well it explains the counts.
+        significance: From `line_significance`, (fitted channel,).
+    """
     size = model.composition_size
     flags = [Flag(name=name, text=text) for name, text in _misfit_flags(found)]
     instrument = model.forward.instrument
@@ -101,7 +136,7 @@ def result_flags(
     if lost > PILE_UP:
         text = f"{lost:.1%} of the pulses pile up, which is described to first order only"
         flags.append(Flag(name="pile_up", text=text))
-    flags += unknown_lines(model, counts, fit.expected.counts)
+    flags += unknown_lines(model, significance)
     return (*spectrum.flags, *flags)
 
 
@@ -116,7 +151,7 @@ def _misfit_flags(found: Misfit) -> Iterator[tuple[str, str]]:
         yield (
             "poor_fit",
             f"χ² per degree of freedom is {found.chi2_per_dof:.2f}; uncertainties are widened by "
-            f"its root",
+            f"{found.widening:.1f}",
         )
 
 
@@ -146,10 +181,15 @@ def _matrix_texts(model: FitModel, fit: Fit) -> Iterator[str]:
         )
 
 
-def unknown_lines(model: FitModel, counts: Array, expected: Array) -> list[Flag]:
-    """Return a flag for each line that the model leaves unexplained, the strongest first.
+def line_significance(model: FitModel, counts: Array, expected: Array) -> Array:
+    """Return how much a line at each channel would improve the fit, (fitted channel,), [sigma].
 
     A Gaussian of the detector's width is laid over the residual at every channel.
+
+    Args:
+        model: By which the spectrum was fitted.
+        counts: (fitted channel,).
+        expected: By the model, (fitted channel,).
     """
     instrument = model.forward.instrument
     energies = instrument.energies[model.channels]
@@ -165,6 +205,18 @@ def unknown_lines(model: FitModel, counts: Array, expected: Array) -> list[Flag]
         pull = np.convolve(residual[low:high], kernel, mode="same")
         norm = np.sqrt(np.convolve(1.0 / variance[low:high], kernel**2, mode="same"))
         significance[part] = (pull / norm)[part - low]
+    return significance
+
+
+def unknown_lines(model: FitModel, significance: Array) -> list[Flag]:
+    """Return a flag for each line that the model leaves unexplained, the strongest first.
+
+    Args:
+        model: By which the spectrum was fitted.
+        significance: From `line_significance`, (fitted channel,).
+    """
+    instrument = model.forward.instrument
+    energies = instrument.energies[model.channels]
     return _strongest(significance, energies, instrument, set(model.sample.components))
 
 

@@ -33,6 +33,8 @@ class Quantification:
         detection: Currie's limit of each metal, widened like `covariance`, (metal,), [mol/m³].
         flags: All that is doubtful.
         live_time: For which the model was fitted, [s].
+        factor_covariance: Of concentrations, from what a calibration does not know, (metal, metal),
+            [mol²/m⁶]; None without a calibration.
     """
 
     spectrum: Spectrum
@@ -42,6 +44,7 @@ class Quantification:
     detection: Array
     flags: tuple[Flag, ...]
     live_time: float
+    factor_covariance: Array | None = None
 
     @property
     def metals(self) -> tuple[str, ...]:
@@ -60,9 +63,13 @@ class Quantification:
 
     @property
     def covariance(self) -> Array:
-        """Of `concentration`, (metal, metal), [mol²/m⁶]; times χ²/dof where the fit is poor."""
+        """Of `concentration`, (metal, metal), [mol²/m⁶].
+
+        Of counting, widened where the fit is poor; and of the calibration, where there is one.
+        """
         count = len(self.metals)
-        return self.widening**2 * self.fit.covariance[:count, :count]
+        counting = self.widening**2 * self.fit.covariance[:count, :count]
+        return counting if self.factor_covariance is None else counting + self.factor_covariance
 
     @property
     def sigma(self) -> Array:
@@ -72,7 +79,7 @@ class Quantification:
     @property
     def widening(self) -> float:
         """Factor on counting uncertainties, [-]."""
-        return float(np.sqrt(self.misfit.chi2_per_dof)) if self.misfit.poor else 1.0
+        return self.misfit.widening
 
     @property
     def below_limit(self) -> NDArray[np.bool_]:
@@ -171,6 +178,7 @@ class Quantification:
             "file": self.spectrum.where,
             "instrument": self.model.forward.instrument.name,
             "trusted": trusted,
+            "calibrated": self.factor_covariance is not None,
             "elements": elements,
             "total_reo_g_per_L": total if trusted else None,
             "total_reo_sigma": total_sigma if trusted else None,

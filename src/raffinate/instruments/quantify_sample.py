@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.errors import SpecificationError
-from raffinate.instruments.xrf_matrix import EXTRACTANTS, Liquor, liquor, organic
+from raffinate.instruments.xrf_atomic import atomic_mass, atomic_number
+from raffinate.instruments.xrf_matrix import (
+    EXTRACTANTS,
+    Liquor,
+    liquor,
+    mass_fractions,
+    organic,
+)
 
 Array = NDArray[np.float64]
 
@@ -115,8 +122,47 @@ class OrganicSample:
         return np.array([found[symbol] for symbol in self.components])
 
 
-MATRICES = ("chloride", "nitrate", "sulfate", *EXTRACTANTS)
-"""What `sample_of` knows: anions of an aqueous stream, extractants of an organic one."""
+SOIL_DENSITY = 1500.0
+"""Of a powder, [kg/m³]; assumed. A thick sample shows mass fractions only, and no density."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SoilSample:
+    """A thick powder: elements to be found, an unknown share of silica, and light matter.
+
+    What is neither counts as water: moisture, organic matter, and the oxygen of other oxides.
+
+    Attributes:
+        metals: Symbols to be found; silicon is not among them.
+        components: Every element of the sample.
+    """
+
+    metals: tuple[str, ...]
+    components: tuple[str, ...]
+
+    @property
+    def unknown(self) -> Unknown:
+        """Silica over silica and water, by mass, [-]."""
+        return Unknown(name="silica_fraction_of_rest", scale=1.0, start=0.8, step=0.01, highest=1.0)
+
+    def masses(self, metals: Array, unknown: float) -> Array:
+        """Return the mass of each component, (component,), [kg/m³].
+
+        Where elements are more than all, nothing else is left; in a thick sample shares alone
+        count.
+        """
+        own = np.array([atomic_mass(symbol) for symbol in self.metals]) * metals
+        rest = max(SOIL_DENSITY - float(np.sum(own)), 0.0)
+        silica = min(max(unknown, 0.0), 1.0)
+        found = dict(zip(self.metals, own.tolist(), strict=True))
+        for formula, amount in (("SiO2", silica * rest), ("H2O", (1.0 - silica) * rest)):
+            for symbol, share in mass_fractions(formula):
+                found[symbol] = found.get(symbol, 0.0) + share * amount
+        return np.array([found[symbol] for symbol in self.components])
+
+
+MATRICES = ("chloride", "nitrate", "sulfate", *EXTRACTANTS, "soil")
+"""What `sample_of` knows: anions of an aqueous stream, extractants of an organic one, a powder."""
 
 
 def sample_of(metals: Sequence[str], matrix: str = "chloride") -> Sample:
@@ -139,6 +185,17 @@ def sample_of(metals: Sequence[str], matrix: str = "chloride") -> Sample:
     if matrix in EXTRACTANTS:
         loaded = organic(dict.fromkeys(symbols, 1.0), matrix, 0.5)
         return OrganicSample(metals=symbols, extractant=matrix, components=tuple(loaded))
+    if matrix == "soil":
+        for symbol in symbols:
+            atomic_number(symbol)
+        light = {name for formula in ("SiO2", "H2O") for name, _ in mass_fractions(formula)}
+        if light & set(symbols):
+            raise SpecificationError(
+                f"the elements to be found hold {', '.join(sorted(light & set(symbols)))}.",
+                where="XRF soil",
+                allowed="none of silica and water, which are the matrix",
+            )
+        return SoilSample(metals=symbols, components=(*symbols, "Si", "O", "H"))
     if matrix not in MATRICES:
         raise SpecificationError(
             f"the matrix is {matrix!r}.", where="XRF sample", allowed=", ".join(MATRICES)

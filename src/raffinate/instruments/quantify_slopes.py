@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.instruments.xrf_fluorescence import Beam
+from raffinate.instruments.xrf_fluorescence import OPAQUE, Beam
 from raffinate.instruments.xrf_spectrum import ForwardModel
 
 Array = NDArray[np.float64]
@@ -74,7 +74,7 @@ def line_slopes(model: ForwardModel, masses: Array) -> Array:
 def _paths(beam: Beam, at_nodes: Array, at_lines: Array) -> _Paths:
     entering, leaving = at_nodes / beam.sine_in, (at_lines / beam.sine_out)[:, None]
     total = entering + leaving
-    if math.isinf(beam.depth):
+    if math.isinf(beam.depth) or float(np.min(leaving)) * beam.depth > OPAQUE:
         both = 1.0 / total
         steepness = -(both**2)
     else:
@@ -87,7 +87,7 @@ def _paths(beam: Beam, at_nodes: Array, at_lines: Array) -> _Paths:
 def _scatter_factor(paths: _Paths, at_nodes: Array, excited: Array) -> tuple[Array, Array, Array]:
     """Enhancement per scattering strength, and its derivatives with node and leaving."""
     leaving = paths.leaving
-    above = np.log1p(paths.entering / at_nodes) / paths.entering
+    above = math.log1p(float(paths.entering[0] / at_nodes[0])) / paths.entering
     below = np.log1p(leaving / at_nodes) / leaving
     half, joined = 0.5 * excited, at_nodes + leaving
     by_node = -half * (above / at_nodes + 1.0 / (at_nodes * joined))

@@ -19,6 +19,10 @@ Array = NDArray[np.float64]
 Places = NDArray[np.int_]
 
 
+OPAQUE = 40.0
+"""Attenuation lengths beyond which a sample is infinitely thick to the last digit, [-]."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lines:
     """Emission lines of a sample.
@@ -198,7 +202,7 @@ class Beam:
             leaving: Same of the lines, (line,), [1/m].
         """
         total = entering[None, :] + leaving[:, None]
-        if math.isinf(self.depth):
+        if math.isinf(self.depth) or np.all(leaving * self.depth > OPAQUE):
             return np.asarray(1.0 / total, dtype=np.float64)
         return np.asarray(-np.expm1(-total * self.depth) / total, dtype=np.float64)
 
@@ -259,7 +263,10 @@ def fluorescence(
         paths = both @ (made * above).T + (both @ made.T) * below
         secondary += 0.5 * own * np.einsum("lp,lp->l", emission.production_by[lines.row], paths)
     if scattered is not None:
-        above = np.log1p(entering / at_nodes) / entering
+        # Of the beam itself, the ratio of both attenuations is that of the slopes.
+        above = math.log1p(1.0 / beam.sine_in) / entering
         below = np.log1p(leaving[:, None] / at_nodes) / leaving[:, None]
-        secondary += 0.5 * own * np.einsum("ln,ln->l", both * excited * scattered, above + below)
+        below += above
+        below *= both
+        secondary += 0.5 * own * np.einsum("ln,ln->l", below, excited * scattered)
     return primary, secondary

@@ -12,6 +12,7 @@ from raffinate.chemistry.elements import oxide_molar_masses
 from raffinate.errors import ConvergenceError, DataError, SpecificationError
 from raffinate.instruments.quantify import build_quantifier, quantify
 from raffinate.instruments.quantify_fit import deviance, fisher_information, inverse
+from raffinate.instruments.quantify_flags import line_significance, misfit
 from raffinate.instruments.quantify_limits import counting_limits, parameters
 from raffinate.instruments.quantify_sample import sample_of
 from raffinate.instruments.quantify_simulate import emsa_text, simulate_spectrum
@@ -216,3 +217,35 @@ def test_samples_are_named_or_refused():
     for metals, matrix in (([], "chloride"), (["Nd", "Nd"], "chloride"), (["Nd"], "beer")):
         with pytest.raises(SpecificationError):
             sample_of(metals, matrix)
+
+
+def test_a_soil_is_silica_water_and_what_is_sought():
+    sample = sample_of(["Fe", "Pb"], "soil")
+    masses = dict(zip(sample.components, sample.masses(np.array([100.0, 1.0]), 0.7), strict=True))
+    assert sum(masses.values()) == pytest.approx(1500.0)
+    silica = masses["Si"] / (0.7 * (1500.0 - masses["Fe"] - masses["Pb"]))
+    assert silica == pytest.approx(28.086 / 60.084, rel=1e-3)
+    with pytest.raises(SpecificationError, match="Si"):
+        sample_of(["Si", "Fe"], "soil")
+
+
+def test_a_misfit_as_wide_as_a_line_widens_more_than_single_channels(analyzer):
+    model = analyzer.model
+    values = parameters(model, LIQUOR, 500.0)
+    expected = model.expected(values, 100.0, model.slopes(values)).counts
+    counts = np.random.default_rng(5).poisson(expected).astype(float)
+    quiet = misfit(counts, expected, 7, line_significance(model, counts, expected))
+    assert (quiet.poor, quiet.widening) == (False, 1.0)
+    assert quiet.line_scatter == pytest.approx(1.0, abs=0.2)
+    waves = counts + 2.0 * np.sqrt(expected) * np.sin(np.arange(len(counts)) / 4.0)
+    rough = misfit(waves, expected, 7, line_significance(model, waves, expected))
+    assert rough.poor
+    assert rough.widening == rough.line_scatter > 1.2 * rough.chi2_per_dof**0.5
+
+
+def test_the_covariance_is_that_of_slopes_where_the_fit_ends(analyzer):
+    """A start of equal parts must not leave its own slopes behind."""
+    truth = np.array([20.0, 600.0])
+    found = quantify(measured(analyzer, metals=truth), analyzer)
+    limits = counting_limits(analyzer.model, parameters(analyzer.model, truth, 500.0), 100.0)
+    assert found.sigma == pytest.approx(limits.sigma[:2], rel=0.1)
