@@ -32,6 +32,7 @@ from fake_plant import (
     profile,
     purity,
 )
+from fake_spectrum import spectrum_at
 from fake_what_if import what_if
 from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
@@ -235,6 +236,8 @@ class FakeServer:
             return {"type": "frame", **self.moment(plant.at(float(message["t_h"])))}
         if kind == "history":
             return self.columns(message)
+        if kind == "spectrum":
+            return spectrum_at(plant.t_h, message.get("sample_time"))
         if self.session["role"] == "viewer":
             return refusal(f"{kind} was refused: a viewer only looks.", None, "Log in.")
         if kind == "alarm":

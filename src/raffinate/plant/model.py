@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,11 +212,21 @@ class AnalyzerPlan:
         monitored_stages: Indices from 0.
         count_time: [s].
         purge_time: [s].
+        model: How a virtual plant makes its readings: "chain" counts a spectrum of each sample
+            and quantifies it; "statistical" draws what that would have found.
+        sample_flow: Through the line that all samples share, [m³/s]; 0 for one that holds
+            nothing back.
+        line_volume: Of that line, [m³].
+        cell_volume: Of the stirred cell in front of the analyzer, [m³].
     """
 
     monitored_stages: tuple[int, ...]
     count_time: float
     purge_time: float
+    model: Literal["chain", "statistical"] = "statistical"
+    sample_flow: float = 0.0
+    line_volume: float = 0.0
+    cell_volume: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

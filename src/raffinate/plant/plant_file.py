@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -96,10 +97,19 @@ class _LeversFile(StrictEntry):
     acid_flow: _LeverFile
 
 
+class _SampleLineFile(StrictEntry):
+    flow_L_per_min: Positive
+    line_L: NotNegative
+    cell_L: Positive
+    source: str
+
+
 class _AnalyzerFile(StrictEntry):
     monitored_stages: list[Annotated[int, Field(ge=1)]]
     count_s: Positive
     purge_s: NotNegative
+    model: Literal["chain", "statistical"] = "statistical"
+    sample_line: _SampleLineFile | None = None
 
 
 class _PlantFile(StrictEntry):
@@ -131,8 +141,12 @@ def load_plant(name_or_path: str | Path) -> Plant:
 
 
 def shipped_plants() -> tuple[str, ...]:
-    """Return the names of the plants that come with the package."""
-    return shipped_names(FORMAT)
+    """Return the names of the plants of one circuit that come with the package."""
+    return tuple(
+        name
+        for name in shipped_names(FORMAT)
+        if b"\ncircuits:" not in read_named(name, "plant", ())[0]
+    )
 
 
 def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
@@ -142,6 +156,13 @@ def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
         DataError: The text is no plant file; says where, what and the mend.
     """
     document = read_yaml(content, where, FORMAT)
+    if "circuits" in document:
+        raise DataError(
+            "the plant has many circuits.",
+            where=f"{where}: circuits",
+            allowed="a plant of one circuit",
+            mend="load_network reads it, and solve_network solves it.",
+        )
     try:
         read = _PlantFile.model_validate(document)
     except ValidationError as error:
@@ -180,13 +201,28 @@ def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
                 ("acid_flow", read.levers.acid_flow),
             )
         },
-        analyzer=AnalyzerPlan(
-            monitored_stages=tuple(stage - 1 for stage in read.analyzer.monitored_stages),
-            count_time=read.analyzer.count_s,
-            purge_time=read.analyzer.purge_s,
-        ),
+        analyzer=_analyzer(read.analyzer),
         nominal_purity=dict(read.nominal.purity),
         sources=tuple(entry.source() for entry in read.sources.values()),
+    )
+
+
+def _analyzer(read: _AnalyzerFile) -> AnalyzerPlan:
+    plan = AnalyzerPlan(
+        monitored_stages=tuple(stage - 1 for stage in read.monitored_stages),
+        count_time=read.count_s,
+        purge_time=read.purge_s,
+        model=read.model,
+    )
+    line = read.sample_line
+    if line is None:
+        return plan
+    litre = 1e-3
+    return replace(
+        plan,
+        sample_flow=line.flow_L_per_min * litre / 60.0,
+        line_volume=line.line_L * litre,
+        cell_volume=line.cell_L * litre,
     )
 
 
@@ -264,6 +300,7 @@ def _check_sections(read: _PlantFile, where: str) -> None:
             where=f"{where}: sections",
             allowed="extraction, scrub, strip, in the order the organic meets them",
         )
+    _check_sample_line(read.analyzer, where)
     stages = sum(entry.stages for entry in read.sections)
     for stage in read.analyzer.monitored_stages:
         if stage > stages:
@@ -272,6 +309,17 @@ def _check_sections(read: _PlantFile, where: str) -> None:
                 where=f"{where}: analyzer.monitored_stages",
                 allowed=f"1 to {stages}",
             )
+
+
+def _check_sample_line(read: _AnalyzerFile, where: str) -> None:
+    line = read.sample_line
+    dead_time = 0.0 if line is None else 60.0 * line.line_L / line.flow_L_per_min
+    if line is not None and read.purge_s <= dead_time:
+        raise DataError(
+            f"a purge of {read.purge_s:g} s does not reach the cell.",
+            where=f"{where}: analyzer.purge_s",
+            allowed=f"above {dead_time:g} s, which line_L takes at flow_L_per_min",
+        )
 
 
 def _check_products(read: _PlantFile, elements: tuple[str, ...], where: str) -> None:
@@ -329,4 +377,6 @@ def _check_sources(read: _PlantFile, where: str) -> None:
         "nominal.source": read.nominal.source,
         "sections_source": read.sections_source,
     }
+    if read.analyzer.sample_line is not None:
+        named["analyzer.sample_line.source"] = read.analyzer.sample_line.source
     require_sources(named, read.sources, where)

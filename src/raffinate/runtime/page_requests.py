@@ -30,7 +30,7 @@ ALARM_RIGHTS: Mapping[str, str] = {
 
 REQUESTS = (
     "mode", "setpoint", "alarm", "upset", "clear_upset", "speed", "what_if", "what_if_cancel",
-    "replay", "history",
+    "replay", "history", "spectrum",
 )  # fmt: skip
 """Types of requests."""
 
@@ -75,6 +75,7 @@ class RequestDesk:
         what_if: Runs copies of the plant; None where there is none to copy.
         first_speed: Speed the run began with.
         audit: Writes the trail.
+        spectrum: Gives the analyzer's last spectrum as the page draws it; None where there is none.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class RequestDesk:
         what_if: WhatIfRunner | None,
         first_speed: float,
         audit: Audit,
+        spectrum: Callable[[], Any] = lambda: None,
     ) -> None:
         self._plant = plant
         self._operate = operate
@@ -95,6 +97,7 @@ class RequestDesk:
         self._what_if = what_if
         self._speeds = speeds(first_speed)
         self._audit = audit
+        self._spectrum = spectrum
 
     async def take(self, text: str, session: Session, who: object, answer: Answer) -> None:
         """Do what a message of a page asks for.
@@ -136,6 +139,8 @@ class RequestDesk:
         try:
             if kind == "what_if":
                 await self._ask_what_if(message, who, answer)
+            elif kind == "spectrum":
+                answer(self._last_spectrum(message))
             else:
                 answer(await self._look_back(kind, message))
         except RaffinateError as error:
@@ -200,6 +205,15 @@ class RequestDesk:
         columns = await _soon(self._in_thread(self._history.columns, tags, begin, end, points))
         return {"type": "history", "id": message.get("id"), "columns": columns}
 
+    def _last_spectrum(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return the last spectrum; one the page has already is not sent again."""
+        found = self._spectrum()
+        if not isinstance(found, dict):
+            return {"type": "spectrum", "spectrum": None, "same": False}
+        known = message.get("sample_time")
+        same = known is not None and known == found.get("sample_time")
+        return {"type": "spectrum", "spectrum": None if same else found, "same": same}
+
     async def _ask_what_if(self, message: dict[str, Any], who: object, answer: Answer) -> None:
         if self._what_if is None:
             raise SpecificationError(
@@ -242,6 +256,7 @@ def _right(kind: str, message: dict[str, Any]) -> str:
         return ALARM_RIGHTS[action]
     return {
         "clear_upset": "upset", "what_if_cancel": "what_if", "replay": "", "history": "",
+        "spectrum": "",
     }.get(kind, kind)  # fmt: skip
 
 

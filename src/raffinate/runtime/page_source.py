@@ -132,6 +132,10 @@ class PageSource:
         """Return the `state` message."""
         return encode(self.present.message(self.surroundings()), profile=self._profile.read())
 
+    def spectrum(self) -> Any:
+        """Return the analyzer's last spectrum as the plant's server shows it; None without one."""
+        return self.of_plant.json("Spectrum/Last")
+
     def take(self, news: PageNews) -> list[str]:
         """Take in what the history tells, and return the messages that tell it to the page."""
         self.span = news.span

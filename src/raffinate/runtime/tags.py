@@ -164,6 +164,7 @@ def twin_tags(plant: Plant) -> tuple[Tag, ...]:
         ("Pace/StepTime", "Double", "ms"),
         ("Pace/Horizon", "Double", "s"),
         ("Upsets/Table", "String", ""),
+        ("Spectrum/Last", "String", ""),
     ]
     for element in plant.circuit.elements:
         paths += [

@@ -16,7 +16,6 @@ from raffinate.instruments.assay import LaboratoryAssay
 from raffinate.instruments.flow_meter import FlowMeter
 from raffinate.instruments.reading import Fault, Reading, with_fault
 from raffinate.instruments.schedule import SampleSchedule
-from raffinate.instruments.xrf import OnlineXRF
 from raffinate.plant.events import Event, apply_events, change_times
 from raffinate.plant.lots import ProductAccount, booked, open_account
 from raffinate.plant.model import Operation, Plant
@@ -24,6 +23,7 @@ from raffinate.plant.motion import PlantMotion, Snapshot
 from raffinate.runtime.messages import SCAN, Note, PlantReport, place_of
 from raffinate.runtime.mismatch import Mismatch, draw_mismatch
 from raffinate.runtime.solved_states import nominal_state
+from raffinate.runtime.twin_analyzer import TwinAnalyzer
 from raffinate.runtime.upsets import UPSETS
 from raffinate.units import HOUR
 
@@ -70,8 +70,8 @@ class Twin:
         assert start.operation is not None
         self._world = start.operation
         self._motion = PlantMotion(self.plant.operated(start.operation), start)
-        analyzer = OnlineXRF(elements=elements, count_time=plant.analyzer.count_time)
-        self.xrf = analyzer if matched else analyzer.with_drawn_gain(generator)
+        gain = None if matched else generator
+        self.analyzer = TwinAnalyzer(plant, seed, gain, matched=matched)
         self.assay = LaboratoryAssay(elements=elements)
         self.meters = {
             name: FlowMeter(bias=self.mismatch.meter_bias[name], name=name) for name in plant.levers
@@ -119,6 +119,7 @@ class Twin:
     def prepare(self) -> None:
         """Compile what moves the plant, without moving it."""
         self._motion.advance(self.operation, 0.0)
+        self.analyzer.prepare()
 
     def begin_upset(self, name: str) -> None:
         """Let an upset begin now; the next advance notes it.
@@ -241,6 +242,9 @@ class Twin:
     def _report(self, setpoints: Mapping[str, float]) -> PlantReport:
         known = [r for r in self._pending if r.result_time <= self.time]
         self._pending = [r for r in self._pending if r.result_time > self.time]
+        for assay in known:
+            if assay.instrument == self.assay.name:
+                self.analyzer.learn(assay)
         measured = {
             name: float(meter.measure(getattr(self.operation, name), self._noise))
             for name, meter in self.meters.items()
@@ -249,7 +253,7 @@ class Twin:
             time=self.time,
             measured=measured,
             setpoints=setpoints,
-            readings=tuple(r for r in known if r.instrument == self.xrf.name),
+            readings=tuple(r for r in known if r.instrument == self.analyzer.name),
             assays=tuple(r for r in known if r.instrument == self.assay.name),
             alarms=self._alarms(measured, setpoints),
         )
@@ -284,18 +288,21 @@ class Twin:
     def _sample(self, before: Snapshot, after: Snapshot, begin: float, end: float) -> None:
         """Take the samples that fall to this period, between its first and last profile."""
 
-        def liquor(place: str, time: float) -> Array:
+        def between(first: Array, last: Array, time: float) -> Array:
             share = (time - begin) / (end - begin)
+            return np.asarray(np.maximum((1.0 - share) * first + share * last, 0.0))
+
+        def liquor(place: str, time: float) -> Array:
             stage = self._stage_of[place]
-            between = (1.0 - share) * before.aqueous[stage] + share * after.aqueous[stage]
-            return np.asarray(np.maximum(between, 0.0))
+            return between(before.aqueous[stage], after.aqueous[stage], time)
 
         for slot in self.schedule.sampled(begin, end):
-            reading = self.xrf.measure(
+            acid = between(before.proton, after.proton, slot.sample_time)
+            reading = self.analyzer.measure(
+                slot,
                 liquor(slot.stream, slot.sample_time),
-                slot.sample_time,
+                float(acid[self._stage_of[slot.stream]]),
                 self._noise,
-                place=slot.stream,
             )
             fault = self.faults.get(slot.stream) or self.faults.get("xrf")
             self._deliver(reading, fault)

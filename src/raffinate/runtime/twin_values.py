@@ -124,3 +124,13 @@ def upset_values(twin: Twin) -> dict[str, Value]:
         "Upsets/Table": json.dumps(table, ensure_ascii=False),
         **{f"Upsets/{name}/Active": name in active for name in UPSETS},
     }
+
+
+def spectrum_values(twin: Twin) -> dict[str, Value]:
+    """Return the analyzer's last spectrum with its fit as JSON; an empty text where there is none.
+
+    Only a virtual plant whose readings come from spectra has one; see `xrf_chain_view`.
+    """
+    shown = twin.analyzer.shown()
+    text = "" if shown is None else json.dumps(shown, allow_nan=False, separators=(",", ":"))
+    return {"Spectrum/Last": text}

@@ -138,6 +138,7 @@ class WebRun:
             what_if=self.what_if,
             first_speed=self._run.settings.speed,
             audit=self.audit,
+            spectrum=self.source.spectrum,
         )
         return WebParts(
             hub=self.hub,

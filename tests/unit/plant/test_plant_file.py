@@ -89,3 +89,35 @@ def test_no_product_at_all_is_refused():
     begin, end = text.index("products:"), text.index("nominal:")
     with pytest.raises(DataError, match="outlets are none"):
         parse_plant(text[:begin] + "products: {}\n\n" + text[end:])
+
+
+def test_an_analyzer_without_a_sample_line_holds_nothing_back():
+    text = default_text()
+    for key in ("model:", "sample_line:"):
+        text = "\n".join(line for line in text.splitlines() if not line.strip().startswith(key))
+    plan = parse_plant(text).analyzer
+    assert (plan.model, plan.sample_flow) == ("statistical", 0.0)
+
+
+def test_the_sample_line_and_the_model_of_the_analyzer_are_read():
+    line = "{flow_L_per_min: 1.2, line_L: 0.3, cell_L: 0.2, source: trial}"
+    old = "{flow_L_per_min: 1.2, line_L: 0.3, cell_L: 0.1, source: trial}"
+    text = changed(old, line).replace("model: statistical", "model: chain")
+    plan = parse_plant(text).analyzer
+    assert plan.model == "chain"
+    assert plan.sample_flow == pytest.approx(2e-5)
+    assert (plan.line_volume, plan.cell_volume) == pytest.approx((3e-4, 2e-4))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("model: statistical", "model: magic", "analyzer.model.*magic"),
+        ("purge_s: 80", "purge_s: 14", "purge of 14 s does not reach"),
+        ("cell_L: 0.1, source: trial", "cell_L: 0.1, source: trail", "analyzer.sample_line.source"),
+        ("cell_L: 0.1", "cell_L: 0", "cell_L.*0"),
+    ],
+)
+def test_an_impossible_analyzer_is_refused_with_its_place(old, new, message):
+    with pytest.raises(DataError, match=message):
+        parse_plant(changed(old, new))

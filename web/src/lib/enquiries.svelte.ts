@@ -2,6 +2,7 @@
 import type {
   Columns, HistoryAnswer, Refusal, ReplayFrame, ToServer, WhatIfAnswer,
 } from "./messages";
+import type { Spectrum, SpectrumAnswer } from "./spectrum";
 
 const ANSWER_MS = 15000;
 
@@ -30,6 +31,8 @@ export abstract class Enquiries {
   /** Plant time that was asked for last [h]; null while the page is live. */
   replayAt = $state<number | null>(null);
   whatIf = $state.raw<WhatIf | null>(null);
+  /** The analyzer's last spectrum; null where there is none. */
+  spectrum = $state.raw<Spectrum | null>(null);
 
   #asked: number | null = null;
   #askedTimer = 0;
@@ -70,6 +73,10 @@ export abstract class Enquiries {
     this.whatIf = { ...begun, state: "running" };
   }
 
+  askSpectrum(): void {
+    this.send({ type: "spectrum", sample_time: this.spectrum?.sample_time ?? null });
+  }
+
   cancelWhatIf(): void {
     if (this.whatIf?.state !== "running") return;
     this.send({ type: "what_if_cancel" });
@@ -105,6 +112,10 @@ export abstract class Enquiries {
     this.whatIf = { ...this.whatIf, answer, progress, text, state };
   }
 
+  protected takeSpectrum(answer: SpectrumAnswer): void {
+    if (!answer.same) this.spectrum = answer.spectrum;
+  }
+
   /** A refusal ends whatever waits for an answer of its kind. */
   protected takeRefusal(refusal: Refusal): void {
     if (refusal.where === "replay") this.#answered();
@@ -116,6 +127,7 @@ export abstract class Enquiries {
 
   /** Nothing that was asked over a lost connection will be answered. */
   protected abandon(): void {
+    this.spectrum = null;
     this.#answered();
     this.replay(null);
     this.#refuseAll("The connection to the plant was lost.");

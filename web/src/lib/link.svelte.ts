@@ -211,6 +211,9 @@ export class PlantLink extends Enquiries {
       case "what_if":
         this.takeWhatIf(message);
         break;
+      case "spectrum":
+        this.takeSpectrum(message);
+        break;
       case "trend":
         this.trend.append(message.columns);
         this.trendVersion++;

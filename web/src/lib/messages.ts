@@ -1,4 +1,5 @@
 /** The messages between the page and its server; docs/reference/page-messages.md explains them. */
+import type { SpectrumAnswer } from "./spectrum";
 
 export type Priority = "info" | "low" | "medium" | "high";
 export type AlarmPriority = Exclude<Priority, "info">;
@@ -387,6 +388,7 @@ export type FromServer =
   | ReplayFrame
   | HistoryAnswer
   | WhatIfAnswer
+  | SpectrumAnswer
   | { type: "trend"; columns: Columns }
   | ({ type: "event" } & PlantEvent)
   | { type: "error"; error: Refusal };
@@ -401,7 +403,9 @@ export type ToServer =
   | { type: "replay"; t_h: number }
   | { type: "history"; id: number; tags: string[]; from_h: number; to_h: number; points: number }
   | { type: "what_if"; id: number; levers: Record<string, number>; hours: number }
-  | { type: "what_if_cancel" };
+  | { type: "what_if_cancel" }
+  /** `sample_time` of the spectrum the page has, which is not sent again. */
+  | { type: "spectrum"; sample_time: number | null };
 
 export type AlarmAction =
   | "acknowledge"
