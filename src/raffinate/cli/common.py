@@ -97,8 +97,13 @@ Writer = Callable[[Path], None]
 """Writes one file."""
 
 
-def check_ending(path: Path | None, endings: Sequence[str]) -> None:
+def check_ending(path: Path | None, endings: Sequence[str], option: str = "--output") -> None:
     """Refuse an ending nothing is written for, before any work is done.
+
+    Args:
+        path: Where to write; None asks for nothing.
+        endings: With their dots.
+        option: By which the path was given.
 
     Raises:
         SpecificationError: The ending is none of `endings`.
@@ -106,30 +111,33 @@ def check_ending(path: Path | None, endings: Sequence[str]) -> None:
     if path is not None and path.suffix.lower() not in endings:
         raise SpecificationError(
             f"{path.suffix or 'no ending'!r} is no ending known here.",
-            where=f"--output {path}",
+            where=f"{option} {path}",
             allowed=", ".join(endings),
         )
 
 
-def write_output(path: Path | None, writers: Mapping[str, Writer]) -> None:
+def write_output(
+    path: Path | None, writers: Mapping[str, Writer], option: str = "--output"
+) -> None:
     """Write a file by the ending of its name; nothing without a path.
 
     Args:
         path: Where.
         writers: What to call, by ending with its dot.
+        option: By which the path was given.
 
     Raises:
         SpecificationError: No writer has this ending, or the file cannot be written.
     """
     if path is None:
         return
-    check_ending(path, tuple(writers))
+    check_ending(path, tuple(writers), option)
     try:
         writers[path.suffix.lower()](path)
     except OSError as error:
         raise SpecificationError(
             f"cannot be written ({error.strerror}).",
-            where=f"--output {path}",
+            where=f"{option} {path}",
             mend="Choose another path.",
         ) from error
     typer.echo(f"wrote {path}", err=True)

@@ -18,6 +18,7 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
+from raffinate.cli.options import PlantName, Purities, csv_option, json_option, output_option
 from raffinate.cli.solve import parse_purities
 
 if TYPE_CHECKING:
@@ -33,28 +34,20 @@ def register(app: typer.Typer) -> None:
 
 
 def cost(
-    plant: Annotated[str, typer.Argument(help="A shipped plant, or the path of a plant file.")],
+    plant: PlantName,
     prices: Annotated[
         str,
         typer.Option(
             "--prices", help="A price file; prices_example ships with oxides only, as a pattern."
         ),
     ],
-    spec: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--spec",
-            help="Purity to solve for, such as nd_purity=0.999; one left out is the nominal one.",
-        ),
-    ] = None,
+    spec: Purities = None,
     allocation: Annotated[
         str, typer.Option("--allocation", help="How oxides share the cost: revenue or mass.")
     ] = "revenue",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the account as JSON.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print the costs as CSV.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write it: .html, .csv or .json.")
-    ] = None,
+    as_json: Annotated[bool, json_option("Print the account as JSON.")] = False,
+    as_csv: Annotated[bool, csv_option("Print the costs as CSV.")] = False,
+    output: Annotated[Path | None, output_option("Write it: .html, .csv or .json.")] = None,
 ) -> None:
     """Account for a plant at its purities: reagents, energy, inventory, effluent, cost per kg."""
     with failing_politely(as_json=as_json):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raffinate.cli.common import console, failing_politely, print_warnings, table, to_json
+from raffinate.cli.options import PlantName, json_option
 from raffinate.cli.systems import print_sources, source_as_dict
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    plant: Annotated[str, typer.Argument(help="A shipped plant, or the path of a plant file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was read as JSON.")] = False,
+    plant: PlantName,
+    as_json: Annotated[bool, json_option("Print what was read as JSON.")] = False,
 ) -> None:
     """Read a plant file and say what is wrong with it, without solving anything."""
     with failing_politely(as_json=as_json):

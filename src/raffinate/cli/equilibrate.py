@@ -15,6 +15,7 @@ from raffinate.cli.common import (
     table,
     to_json,
 )
+from raffinate.cli.options import SystemName, csv_option, json_option
 from raffinate.errors import SpecificationError, nearest_name
 from raffinate.units import PER_LITRE
 
@@ -37,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def equilibrate(
-    system: Annotated[str, typer.Argument(help="A shipped system, or the path of a system file.")],
+    system: SystemName,
     aqueous: Annotated[
         str,
         typer.Option(
@@ -79,12 +80,8 @@ def equilibrate(
     species: Annotated[
         bool, typer.Option("--species", help="Also list every species of both phases.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print both phases as JSON, mol/m³.")
-    ] = False,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print the elements as CSV, mol/m³.")
-    ] = False,
+    as_json: Annotated[bool, json_option("Print both phases as JSON, mol/m³.")] = False,
+    as_csv: Annotated[bool, csv_option("Print the elements as CSV, mol/m³.")] = False,
 ) -> None:
     """Shake a liquor with an organic: both phases, pH and free extractant at equilibrium.
 

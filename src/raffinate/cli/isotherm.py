@@ -22,6 +22,7 @@ from raffinate.cli.common import (
     write_output,
 )
 from raffinate.cli.equilibrate import parse_amounts
+from raffinate.cli.options import PictureOrData, SystemName, csv_option, json_option
 from raffinate.errors import SpecificationError
 from raffinate.units import PER_LITRE
 
@@ -71,7 +72,7 @@ def register(app: typer.Typer) -> None:
 
 
 def isotherm(
-    system: Annotated[str, typer.Argument(help="A shipped system, or the path of a system file.")],
+    system: SystemName,
     feed: Annotated[
         str,
         typer.Option(
@@ -116,12 +117,9 @@ def isotherm(
     efficiency: Annotated[
         float, typer.Option(help="Murphree efficiency of a stage, organic phase.")
     ] = 1.0,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Write .png, .svg, .pdf, .csv or .json here."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, mol/m³.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, mol/m³.")] = False,
+    output: PictureOrData = None,
+    as_json: Annotated[bool, json_option("Print JSON, mol/m³.")] = False,
+    as_csv: Annotated[bool, csv_option("Print CSV, mol/m³.")] = False,
 ) -> None:
     """Shake a liquor with an organic again and again: isotherms, β against loading, D against pH.
 

@@ -17,11 +17,14 @@ from raffinate.cli import (
     fit,
     history,
     isotherm,
+    optimise,
     run,
+    sensitivity,
     simulate,
     solve,
     speciate,
     status,
+    study,
     systems,
     users,
     xrf,
@@ -57,6 +60,7 @@ def _raffinate(
 
 GROUPS = (
     *(describe, systems, fit, equilibrate, isotherm, speciate, solve, simulate, design, cost),
+    *(sensitivity, optimise, study),
     *(run, status, history, alarms, audit, users, export, xrf),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,12 +20,14 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
+from raffinate.cli.options import PlantName, ResultFile, csv_option, json_option
 from raffinate.units import HOUR, MINUTE
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from raffinate.plant.model import Plant
+    from raffinate.plant.motion_state import MotionState
     from raffinate.plant.simulate import Trajectory
 
 ENDINGS = (".png", ".svg", ".pdf", ".csv", ".json")
@@ -45,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    plant: Annotated[str, typer.Argument(help="A shipped plant, or the path of a plant file.")],
+    plant: PlantName,
     hours: Annotated[float, typer.Option("--hours", help="How long, h of plant time.")] = 720.0,
     step: Annotated[
         list[str] | None,
@@ -61,14 +63,16 @@ def simulate(
     interval_min: Annotated[
         float, typer.Option("--interval-min", help="Time between rows of the result, min.")
     ] = 10.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print a row per time as CSV.")] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Write picture or data: .png, .svg, .pdf, .csv or .json."
-        ),
+    save_state: Annotated[
+        Path | None, typer.Option("--save-state", help="Write the plant in motion to FILE (.npz).")
     ] = None,
+    from_state: Annotated[
+        Path | None,
+        typer.Option("--from-state", help="Go on from a FILE of --save-state; --start is unread."),
+    ] = None,
+    as_json: Annotated[bool, json_option("Print the summary as JSON.")] = False,
+    as_csv: Annotated[bool, csv_option("Print a row per time as CSV.")] = False,
+    output: ResultFile = None,
 ) -> None:
     """Move a plant in time at its nominal flows, with upsets: purities and the whole bank."""
     with failing_politely(as_json=as_json):
@@ -79,6 +83,11 @@ def simulate(
 
         loaded = load_plant(plant)
         events = [parse_event(text, loaded.circuit.elements) for text in step or ()]
+        begin: Literal["steady", "startup"] | MotionState = start.value
+        if from_state is not None:
+            from raffinate.plant.simulate_state import read_state
+
+            begin = read_state(from_state, loaded)
         rows = hours * HOUR / (interval_min * MINUTE) if interval_min > 0.0 else 1.0
         total = math.ceil(rows) if math.isfinite(rows) else None
         with progress(f"Simulating {hours:g} h", total) as advance:
@@ -88,11 +97,15 @@ def simulate(
                 loaded,
                 hours * HOUR,
                 events,
-                start=start.value,
+                start=begin,
                 interval=interval_min * MINUTE,
                 progress=advance,
             )
-        summary = summarise(trajectory, start.value)
+        if save_state is not None:
+            from raffinate.plant.simulate_state import write_state
+
+            write_state(save_state, trajectory.state)
+        summary = summarise(trajectory, "state" if from_state else start.value)
         _write(trajectory, loaded, summary, output)
         if as_json:
             typer.echo(to_json(summary))
@@ -152,7 +165,7 @@ def _write(
 
 
 def _print_tables(terminal: Console, trajectory: Trajectory, summary: dict[str, Any]) -> None:
-    begun = "at start-up" if summary["start"] == Start.STARTUP else "at the nominal steady state"
+    begun = _BEGUN[summary["start"]]
     terminal.print(
         f"[bold]{trajectory.plant_name}[/bold]  {summary['plant_hours']:g} h, begun {begun}"
     )
@@ -179,4 +192,9 @@ def _print_tables(terminal: Console, trajectory: Trajectory, summary: dict[str, 
     )
 
 
+_BEGUN = {
+    "steady": "at the nominal steady state",
+    "startup": "at start-up",
+    "state": "where a saved state left off",
+}
 _SHOWN = ("first_purity", "lowest_purity", "last_purity")

@@ -21,6 +21,9 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
+from raffinate.cli.network import ENDINGS as NETWORK_ENDINGS
+from raffinate.cli.network import is_network_file, solve_network_command
+from raffinate.cli.options import PlantName, Purities, ResultFile, csv_option, json_option
 from raffinate.errors import SpecificationError, nearest_name
 
 if TYPE_CHECKING:
@@ -40,26 +43,21 @@ def register(app: typer.Typer) -> None:
 
 
 def solve(
-    plant: Annotated[str, typer.Argument(help="A shipped plant, or the path of a plant file.")],
-    spec: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--spec",
-            help="Purity to solve for, such as nd_purity=0.999; one left out is the nominal one.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print the stages as CSV.")] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Write picture or data: .png, .svg, .pdf, .csv or .json."
-        ),
-    ] = None,
+    plant: PlantName,
+    spec: Purities = None,
+    as_json: Annotated[bool, json_option("Print the result as JSON.")] = False,
+    as_csv: Annotated[bool, csv_option("Print the stages as CSV.")] = False,
+    output: ResultFile = None,
 ) -> None:
     """Solve for the flows that give the purities: products, reagents and every stage."""
     with failing_politely(as_json=as_json):
         check_formats(as_json, as_csv)
+        if is_network_file(plant):
+            check_ending(output, NETWORK_ENDINGS)
+            solve_network_command(
+                plant, spec=spec or (), as_json=as_json, as_csv=as_csv, output=output
+            )
+            return
         check_ending(output, ENDINGS)
         from raffinate.plant.plant_file import load_plant
 

@@ -23,6 +23,7 @@ from raffinate.cli.common import (
     write_output,
 )
 from raffinate.cli.isotherm import Activity
+from raffinate.cli.options import PictureOrData, csv_option, json_option
 from raffinate.errors import SpecificationError
 from raffinate.units import PER_LITRE
 
@@ -72,12 +73,9 @@ def speciate(
         str | None, typer.Option(help="What brings the pH about: chloride, sodium, ...")
     ] = None,
     molal: Annotated[bool, typer.Option("--molal", help="Amounts are mol/kg of water.")] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Write .png, .svg, .pdf, .csv or .json here."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, mol/m³ or mol/kg.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, mol/m³ or mol/kg.")] = False,
+    output: PictureOrData = None,
+    as_json: Annotated[bool, json_option("Print JSON, mol/m³ or mol/kg.")] = False,
+    as_csv: Annotated[bool, csv_option("Print CSV, mol/m³ or mol/kg.")] = False,
 ) -> None:
     """Find the species of a liquor at 25 °C, its pH, ionic strength and saturation.
 

@@ -19,6 +19,8 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
+from raffinate.cli.options import Detector, Json, SpectrumFile, output_option
+from raffinate.cli.xrf_calibrate import calibrate_file
 from raffinate.cli.xrf_quantify import quantify_file
 from raffinate.cli.xrf_simulate import show_limits, simulate_file
 from raffinate.errors import SpecificationError
@@ -40,6 +42,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(xrf, name="xrf")
 
 
+xrf.command("calibrate")(calibrate_file)
 xrf.command("quantify")(quantify_file)
 xrf.command("simulate")(simulate_file)
 xrf.command("limits")(show_limits)
@@ -47,10 +50,8 @@ xrf.command("limits")(show_limits)
 
 @xrf.command()
 def show(
-    file: Annotated[Path, typer.Argument(help="A spectrum: .msa, .spx, .mca, .spe, CSV.")],
-    which: Annotated[
-        int | None, typer.Option(help="Of several detectors or spectra in it, from 1.")
-    ] = None,
+    file: SpectrumFile,
+    which: Detector = None,
     counts_column: Annotated[
         str | None, typer.Option(help="CSV: heading of the counts, or their place from 1.")
     ] = None,
@@ -58,10 +59,8 @@ def show(
         str | None, typer.Option(help="CSV: heading of the energies, or their place.")
     ] = None,
     energy_unit: Annotated[str, typer.Option(help="CSV: eV or keV.")] = "",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write .png, .svg, .pdf or .json here.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Annotated[Path | None, output_option("Write .png, .svg, .pdf or .json here.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Show what a spectrum file holds: channels, energies, times, counts, and what is doubtful."""
     with failing_politely(as_json=as_json):

@@ -16,6 +16,7 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
+from raffinate.cli.options import Json, output_option
 from raffinate.cli.xrf_mixture import amounts_of, matrix_value, parse_mixture
 from raffinate.cli.xrf_quantify import INSTRUMENT
 from raffinate.errors import SpecificationError
@@ -55,10 +56,8 @@ def simulate_file(
     flux: Annotated[float, typer.Option(help="Of the tube over nominal.")] = 1.0,
     zero_eV: Annotated[float, typer.Option("--zero-ev", help="Shift of zero energy.")] = 0.0,
     gain: Annotated[float, typer.Option(help="Change of gain, as 0.001.")] = 0.0,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write .msa, .json or a picture here.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Annotated[Path | None, output_option("Write .msa, .json or a picture here.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Count a spectrum of a mixture on an analyzer, with noise, dead time and pile-up."""
     with failing_politely(as_json=as_json):
@@ -101,10 +100,8 @@ def show_limits(
     acid: Acid = None,
     extractant: Extractant = None,
     seconds: Annotated[float, typer.Option(help="Live time.")] = 100.0,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write .json or a picture here.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Annotated[Path | None, output_option("Write .json or a picture here.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Tell how well counting statistics let a mixture be known: Cramér-Rao bound and limits."""
     with failing_politely(as_json=as_json):
