@@ -19,10 +19,13 @@ from raffinate.chemistry.elements import (
 )
 from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.errors import BalanceError
+from raffinate.numerics.jax_setup import jax
 from raffinate.plant.balance import STEADY_TOLERANCE, check_balance
 from raffinate.plant.model import RAFFINATE, Plant
 
 Array = NDArray[np.float64]
+
+_flows_at_once = jax.jit(aqueous_flows, static_argnums=1)
 
 BARREN_LIMIT = 5.0e-3
 """Most strip product allowed in barren organic, [kg/m³]: 5 mg/L. At 7 mg/L CePr falls from 0.9999
@@ -76,7 +79,7 @@ def bank_streams(
     dimer = float(streams.organic_inlet[-1])
     # The extractant, last of the components, is in the organic alone.
     aqueous = np.exp(stage[:, : len(chemistry.components) - 1])
-    passed = np.asarray(aqueous_flows(streams, len(problem.vessels.active)).passed)
+    passed = np.asarray(_flows_at_once(streams, len(problem.vessels.active)).passed)
     return BankStreams(
         unknowns=stage[:, : chemistry.unknown_count],
         aqueous=aqueous,

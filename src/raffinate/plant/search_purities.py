@@ -21,6 +21,8 @@ from raffinate.numerics.jax_setup import given, jax, jnp
 
 Array = NDArray[np.float64]
 
+_adjusted_at_once = jax.jit(adjusted)
+
 SOLVED = 1e-9
 """Residual of the full equations at which a trial counts as solved, [-]."""
 
@@ -88,7 +90,9 @@ def aim_at_purities(
     wanted = np.asarray(specification.log_impurity)
 
     def tried(free: Array, start: Unknowns) -> _Trial:
-        streams = jax.tree.map(np.asarray, adjusted(problem.streams, specification, given(free)))
+        streams = jax.tree.map(
+            np.asarray, _adjusted_at_once(problem.streams, specification, given(free))
+        )
         found = solve_from_given(chemistry, problem._replace(streams=streams), start, SOLVED)
         solved = float(found.norm) <= SOLVED
         miss = log_impurity(specification, found.unknowns, elements) - wanted
