@@ -20,7 +20,7 @@ from raffinate.numerics.jax_setup import Array, jnp, lax
 AS_HELD = 1e30
 """A rate at which settled streams are what the settlers hold, [1/s]."""
 
-MAX_CHORD = 8
+MAX_CHORD = 12
 """Iterations with one Jacobian before a step is given up."""
 
 

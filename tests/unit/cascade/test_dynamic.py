@@ -102,17 +102,16 @@ def impurities(plant, rest, hours, *, tolerance=1e-3):
     return np.array(rows)
 
 
-def test_tighter_tolerances_converge(small, rest):
-    hours = [2.0, 6.0, 12.0, 24.0]
+def test_errors_stay_far_below_the_tolerance_and_fall_with_it(small, rest):
+    """Steps that follow an upset are cut by what converges before they are cut by their error."""
+    hours, tolerances = [2.0, 6.0, 12.0, 24.0], (1e-2, 1e-3, 1e-4)
     best = impurities(small, rest, hours, tolerance=1e-7)
     errors = [
         float(np.abs(impurities(small, rest, hours, tolerance=each) - best).max())
-        for each in (1e-2, 1e-3, 1e-4)
+        for each in tolerances
     ]
-    assert errors[1] < 1e-3, "the tolerance of a simulation"
-    assert errors == sorted(errors, reverse=True)
-    assert errors[2] < errors[0] / 10.0
-    assert errors[2] < 1e-4
+    assert all(error < 0.1 * each for error, each in zip(errors, tolerances, strict=True))
+    assert errors[2] == min(errors)
 
 
 def test_between_the_ends_of_its_steps_a_trajectory_is_as_good(small, rest):
@@ -127,7 +126,7 @@ def test_between_the_ends_of_its_steps_a_trajectory_is_as_good(small, rest):
         np.testing.assert_allclose(path.aqueous[row], now.aqueous, rtol=3e-3, atol=3e-3)
         np.testing.assert_allclose(path.organic[row], now.organic, rtol=3e-3, atol=3e-3)
         np.testing.assert_allclose(path.proton[row], now.proton, rtol=3e-2)
-    assert path.steps < 30, "rows do not cut steps"
+    assert path.steps < 0.75 * (len(path.time) - 1), "rows do not cut steps"
 
 
 def test_twice_the_holdup_takes_twice_as_long(small, rest):
