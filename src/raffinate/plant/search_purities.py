@@ -7,6 +7,7 @@ pass leaves about their relative error, a hundred-thousandth, of the miss.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,9 @@ class _Trial:
         return norm if np.isfinite(norm) else np.inf
 
 
+_Tried = Callable[[Array, Unknowns], _Trial]
+
+
 def aim_at_purities(
     chemistry: AcidicExchange,
     problem: Problem,
@@ -108,27 +112,22 @@ def aim_at_purities(
         miss=log_impurity(specification, result.unknowns, elements) - wanted,
         iterations=0,
     )
-    iterations, answer = 0, None
+    iterations = 0
+    answer: Array | None = None
     for _ in range(TRIALS):
         if here.distance <= CLOSE:
             border = jnp.concatenate([jnp.asarray(here.unknowns.border), jnp.asarray(here.free)])
             return Aimed(unknowns=Unknowns(here.unknowns.stage, border), iterations=iterations)
         if answer is None:
-            nudges = NUDGE * np.eye(len(wanted))
-            nudged = [tried(here.free + nudge, here.unknowns) for nudge in nudges]
-            iterations += sum(trial.iterations for trial in nudged)
-            answer = np.stack([(trial.miss - here.miss) / NUDGE for trial in nudged], axis=1)
+            answer, taken = _slopes(tried, here)
+            iterations += taken
         if not np.isfinite(answer).all() or np.linalg.matrix_rank(answer) < len(wanted):
             break
-        step = np.linalg.solve(answer, -here.miss)
+        step: Array = np.asarray(np.linalg.solve(answer, -here.miss), dtype=np.float64)
         # The direction is kept: only along it is the miss sure to shrink at first.
         step = step * min(1.0, LARGEST_STEP / float(np.max(np.abs(step))))
-        part, better = 1.0, None
-        while better is None and part >= SHORTEST_STEP:
-            trial = tried(here.free + part * step, here.unknowns)
-            iterations += trial.iterations
-            better = trial if trial.distance < here.distance else None
-            part *= 0.5
+        better, taken = _nearer(tried, here, step)
+        iterations += taken
         if better is None:
             break
         # Slopes that led most of the way lead further; what they missed is made good (Broyden).
@@ -138,6 +137,26 @@ def aim_at_purities(
         answer = answer if served else None
         here = better
     return Aimed(unknowns=None, iterations=iterations)
+
+
+def _slopes(tried: _Tried, here: _Trial) -> tuple[Array, int]:
+    """Return d(miss)/d(free), (spec, free), and the iterations it took."""
+    nudges = NUDGE * np.eye(len(here.free))
+    nudged = [tried(here.free + nudge, here.unknowns) for nudge in nudges]
+    slopes: Array = np.stack([(trial.miss - here.miss) / NUDGE for trial in nudged], axis=1)
+    return slopes, sum(trial.iterations for trial in nudged)
+
+
+def _nearer(tried: _Tried, here: _Trial, step: Array) -> tuple[_Trial | None, int]:
+    """Return the first trial along a step that is nearer, if any, and the iterations it took."""
+    part, iterations = 1.0, 0
+    while part >= SHORTEST_STEP:
+        trial = tried(here.free + part * step, here.unknowns)
+        iterations += trial.iterations
+        if trial.distance < here.distance:
+            return trial, iterations
+        part *= 0.5
+    return None, iterations
 
 
 def log_impurity(specification: Specification, unknowns: Unknowns, elements: int) -> Array:
