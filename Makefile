@@ -3,6 +3,7 @@
 PLANT ?= ceprnd_p507
 ARGS ?=
 PYTEST_ARGS ?=
+TEST_JOBS ?= 2
 BENCH ?= engine
 
 BIN := .venv/bin
@@ -23,7 +24,7 @@ NPM := node "$(CURDIR)/$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js"
 
 help:
 	@echo "make run      run the plant $(PLANT) and its live page   (ARGS='--seed 3')"
-	@echo "make test     unit, literature, integration and regression tests"
+	@echo "make test     unit, literature, integration and regression tests   (TEST_JOBS=4)"
 	@echo "make e2e      tests of the live page in headless Chromium"
 	@echo "make lint     ruff, mypy, import rules"
 	@echo "make docs     build the documentation into site/"
@@ -36,7 +37,8 @@ run: .venv/ready-run
 	@$(BIN)/raffinate run $(PLANT) $(ARGS)
 
 test: .venv/ready-dev
-	$(BIN)/python -m pytest -m "not e2e and not slow_benchmark" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not e2e and not slow_benchmark" \
+	  --numprocesses $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 e2e: .venv/ready-dev
 	$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS)
