@@ -109,7 +109,6 @@ def other_analyzer(instrument: XrfInstrument, generator: np.random.Generator) ->
         sample.components,
         voltage=instrument.tube.voltage + VOLTAGE,
         adjustment=other_atoms(symbols, generator),
-        tolerance=2e-4,
     )
     return FitModel(forward=forward, sample=sample)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -47,26 +46,18 @@ def nominal_state(default_plant: Plant) -> SteadyState:
     return solve_nominal(default_plant)
 
 
-# Linux lets a process map 65,530 regions and each kernel takes a few: a process that has compiled
-# the kernels of a thousand tests is ended by LLVM with "Cannot allocate memory".
-MANY_REGIONS = 15_000
-REGIONS = Path("/proc/self/maps")
-
-
-def mapped_regions() -> int:
-    """Return how many regions of memory this process maps, 0 where the system does not tell."""
-    return REGIONS.read_bytes().count(b"\n") if REGIONS.exists() else 0
+# Of the thousands of tests of one process; below what a plant's own process keeps.
+MOST_REGIONS = 15_000
 
 
 @pytest.fixture(scope="module", autouse=True)
 def kernels_are_let_go() -> Iterator[None]:
     """Drop the kernels of the files before; one that is used again comes from the cache."""
     yield
-    if "jax" in sys.modules and mapped_regions() > MANY_REGIONS:
-        import jax
+    if "jax" in sys.modules:
+        from raffinate.numerics.kernel_store import let_kernels_go
 
-        jax.clear_caches()
-        gc.collect()
+        let_kernels_go(MOST_REGIONS)
 
 
 SKIPPED = pytest.StashKey[list[str]]()

@@ -33,7 +33,9 @@ in mol/L of free units; where its b or n is not that of the reaction, the slopes
 | fitted | estimated from sourced data |
 | computed | follows from sourced numbers by the formula in the note |
 | interpolated | read off between measured neighbours; every result that uses one says so |
-| assumed | nobody has measured it for this case |
+| assumed | nobody has measured it for this case; if an extraction constant, its result says so |
+
+The elements with an assumed extraction constant stand in the file, under `assumed_constants`.
 
 A standard deviation of – means that none is known. What has no constant is listed with the reason:
 nothing is taken as zero. `interpolate_series(system, elements)` fills missing lanthanides between

@@ -18,8 +18,8 @@ from raffinate.cascade.constant_beta_traffic import BankPlan, SideDraw
 from raffinate.cascade.theory import fenske_stages, kremser_unextracted, split_from
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.chemistry.system_file import load_system
-from raffinate.plant.arrays import is_simple_exchange
-from raffinate.plant.model import Circuit, Liquor, Section
+from raffinate.plant.arrays import is_simple_exchange, settled_flows
+from raffinate.plant.model import Circuit, Liquor, OrganicFeed, Section
 from raffinate.plant.outcome import bank_streams, check_steady
 from raffinate.plant.search import solve_fixed
 from raffinate.plant.steady import solve_steady
@@ -53,13 +53,17 @@ def constant_beta_circuit(plan: BankPlan, feed: dict[str, float] = FEED) -> Circ
     liquor = Liquor(name="feed", flow=FLOW, concentration={e: f * TOTAL for e, f in feed.items()})
     scrub = Liquor(name="scrub", flow=plan.scrub_amount * fed * 3.0 / ACID, proton=ACID)
     strip = Liquor(name="strip", flow=organic, proton=5500.0)
+    shares = {
+        "entrained_organic": plan.entrained_organic,
+        "entrained_aqueous": plan.entrained_aqueous,
+    }
     ends = [plan.stages]
     draws = {}
     for draw in plan.draws:
         # A section is drawn from at its first stage; amount over strength is the flow.
         ends = [draw.stage - 1, plan.stages]
         draws[draw.stage - 1] = draw.amount * fed / (ACID / 3.0)
-    sections = [Section(name="extraction", stages=plan.extraction_stages, aqueous=liquor)]
+    sections = [Section(name="extraction", stages=plan.extraction_stages, aqueous=liquor, **shares)]
     begin = plan.extraction_stages
     for end in ends:
         sections.append(
@@ -69,12 +73,14 @@ def constant_beta_circuit(plan: BankPlan, feed: dict[str, float] = FEED) -> Circ
                 aqueous=scrub if end == plan.stages else None,
                 draw="third" if begin in draws else "",
                 draw_flow=draws.get(begin, 0.0),
+                **shares,
             )
         )
         begin = end
-    sections.append(
-        Section(name="strip", stages=1, aqueous=strip, draw="strip", draw_flow=strip.flow)
-    )
+    # Nothing goes on from the strip: what the organic entrains into it is drawn as well.
+    settled = settled_aqueous(plan, liquor.flow, scrub.flow, draws)
+    drawn = strip.flow + plan.entrained_aqueous * settled[-1]
+    sections.append(Section(name="strip", stages=1, aqueous=strip, draw="strip", draw_flow=drawn))
     return Circuit(
         system=load_system("p507_hcl").subset(tuple(feed)),
         sections=tuple(sections),
@@ -82,6 +88,19 @@ def constant_beta_circuit(plan: BankPlan, feed: dict[str, float] = FEED) -> Circ
         extractant_concentration=EXTRACTANT,
         saponification_degree=SAPONIFIED,
     )
+
+
+def settled_aqueous(
+    plan: BankPlan, feed_flow: float, scrub_flow: float, draws: dict[int, float]
+) -> np.ndarray:
+    """Return the aqueous that settles in each stage, its two neighbours sending it."""
+    arriving = np.zeros(plan.stages)
+    arriving[plan.extraction_stages - 1], arriving[-1] = feed_flow, scrub_flow
+    for stage, flow in draws.items():
+        arriving[stage - 1] -= flow
+    share = plan.entrained_aqueous
+    gone = np.eye(plan.stages) - share * np.eye(plan.stages, k=-1)
+    return np.linalg.solve(gone - (1.0 - share) * np.eye(plan.stages, k=1), arriving)
 
 
 @dataclass(frozen=True)
@@ -103,9 +122,10 @@ def solved(plan: BankPlan, feed: dict[str, float] = FEED) -> Solved:
     check_steady(chemistry, problem, bank)
     order = [circuit.elements.index(e) for e in feed]
     rare, fed = slice(0, plan.stages), TOTAL * FLOW
+    organic = settled_flows(problem.streams).organic
     return Solved(
         bank.aqueous[rare][:, order],
-        bank.organic[rare][:, order] * circuit.organic_flow / fed,
+        bank.organic[rare][:, order] * organic[rare, None] / fed,
         bank.raffinate[order] / fed,
         bank.drawn[order] / fed,
     )
@@ -132,12 +152,24 @@ PLANS = {
         scrub_amount=1.6,
         draws=(SideDraw(name="third", stage=15, phase="aqueous", amount=0.2),),
     ),
+    "third outlet and entrainment": BankPlan(
+        extraction_stages=10,
+        scrub_stages=12,
+        extraction_amount=1.9,
+        scrub_amount=1.6,
+        draws=(SideDraw(name="third", stage=15, phase="aqueous", amount=0.2),),
+        entrained_organic=0.1,
+        entrained_aqueous=0.05,
+    ),
 }
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow if PLANS[name].draws else ()) for name in PLANS],
+    [
+        pytest.param(name, marks=pytest.mark.slow if plan.draws else ())
+        for name, plan in PLANS.items()
+    ],
 )
 def test_the_engine_is_the_stage_by_stage_solution_where_beta_is_constant(name):
     """Source: own exact solution of the frame of Yan et al., Tsinghua Sci. Technol. 11 (2006)."""
@@ -149,6 +181,58 @@ def test_the_engine_is_the_stage_by_stage_solution_where_beta_is_constant(name):
     if plan.draws:
         taken = exact.products["third"] + exact.products["loaded_organic"]
         assert found.drawn == pytest.approx(taken, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_the_engine_is_the_stage_by_stage_solution_where_the_feed_is_organic():
+    """Source: own exact solution of the frame of Yan et al., Tsinghua Sci. Technol. 11 (2006)."""
+    plan = BankPlan(
+        extraction_stages=8,
+        scrub_stages=9,
+        extraction_amount=1.4,
+        scrub_amount=1.85,
+        feed_phase="organic",
+        entrained_organic=0.02,
+        entrained_aqueous=0.03,
+    )
+    exact = solve_outlets(FEED, BETA, plan)
+    circuit = organic_fed_circuit(plan)
+    chemistry, problem = SaturatedExchange(circuit.elements), saturated_problem(circuit, BETA)
+    result = solve_fixed(chemistry, problem, circuit, None)
+    bank = bank_streams(chemistry, problem, result, circuit.stages)
+    check_steady(chemistry, problem, bank)
+    order = [circuit.elements.index(e) for e in FEED]
+    rare, fed = slice(0, plan.stages), TOTAL * FLOW
+    assert fractions(bank.aqueous[rare][:, order]) == pytest.approx(
+        fractions(exact.aqueous), rel=1e-6
+    )
+    assert bank.raffinate[order] / fed == pytest.approx(exact.products["raffinate"], rel=1e-6)
+    taken = exact.products["loaded_organic"]
+    assert bank.drawn[order] / fed == pytest.approx(taken, rel=1e-6)
+    lost = bank.organic_lost
+    assert bank.organic_surplus == pytest.approx(circuit.sections[1].organic.flow - lost, rel=1e-12)
+
+
+def organic_fed_circuit(plan: BankPlan) -> Circuit:
+    """Return the circuit of a plan whose feed is organic, as loaded as what it meets."""
+    whole = constant_beta_circuit(plan)
+    first, scrub, strip = whole.sections
+    fed = TOTAL * FLOW
+    loading = SAPONIFIED * EXTRACTANT / 3.0
+    feed = OrganicFeed(
+        name="loaded", flow=fed / loading, concentration={e: f * loading for e, f in FEED.items()}
+    )
+    # The feed joins the mixer of the last extraction stage; the aqueous one gives its place to it.
+    settled = settled_aqueous(plan, 0.0, scrub.aqueous.flow, {})
+    drawn = strip.aqueous.flow + plan.entrained_aqueous * settled[-1]
+    return replace(
+        whole,
+        sections=(
+            replace(first, stages=first.stages - 1, aqueous=None),
+            replace(scrub, stages=scrub.stages + 1, organic=feed),
+            replace(strip, draw_flow=drawn),
+        ),
+    )
 
 
 @pytest.mark.parametrize("stages", [1, 3, 5])

@@ -10,6 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from raffinate.cascade.entrainment import (
+    Entrained,
+    Entrainment,
+    OrganicFeeds,
+    clean_settlers,
+    settled_flows,
+)
+from raffinate.cascade.volumes import Hydraulics, MovingFlows, Volumes
 from raffinate.numerics.jax_setup import Array, given, jnp
 
 
@@ -29,6 +37,10 @@ class Vessels(NamedTuple):
         active: Whether the stage exists or is padding, (stage,).
         last: Index of the last stage that exists.
         tank: Volume of the organic make-up tank in the loop, [m³].
+        cells_aqueous, cells_organic: In dynamics, volumes of the cells of a settler before its
+            last, from the mixer on, (stage, cell), [m³]; the settler volumes above are then those
+            of the last cell. None where settlers are single cells.
+        hydraulics: In dynamics, what lets volumes follow the flows; None keeps them.
     """
 
     mixer_aqueous: Array
@@ -39,13 +51,17 @@ class Vessels(NamedTuple):
     active: Array
     last: Array
     tank: Array
+    cells_aqueous: Array | None = None
+    cells_organic: Array | None = None
+    hydraulics: Hydraulics | None = None
 
 
 class Streams(NamedTuple):
     """What enters and leaves a bank, and where.
 
     Attributes:
-        organic_flow: Organic through every stage, [m³/s].
+        organic_flow: Organic fed to stage 0, [m³/s]; without entrainment it flows through every
+            stage.
         organic_inlet: Barren organic as saponified, (component,), [mol/m³]; the rare earths it
             brings back from the strip come from the loop and are not read here.
         feed_flow: Aqueous feeds, (feed,), [m³/s].
@@ -54,6 +70,9 @@ class Streams(NamedTuple):
         draw_flow: Aqueous drawn from the liquor leaving a stage, (draw,), [m³/s].
         draw_stage: Those stages, (draw,).
         recycle: Settled aqueous returned to its own mixer, (stage,), [m³/s].
+        entrainment: Shares that go the wrong way; None if settlers part the phases clean.
+        organic_feeds: Organic fed between the ends; None if there is none.
+        moving: Flows while volumes move; None if what enters a vessel leaves it at once.
     """
 
     organic_flow: Array
@@ -64,34 +83,57 @@ class Streams(NamedTuple):
     draw_flow: Array
     draw_stage: Array
     recycle: Array
+    entrainment: Entrainment | None = None
+    organic_feeds: OrganicFeeds | None = None
+    moving: MovingFlows | None = None
 
 
 class AqueousFlows(NamedTuple):
-    """Aqueous flow pattern that follows from the streams.
+    """Flow pattern that follows from the streams.
 
     Attributes:
-        leaving: Flow leaving each settler, (stage,), [m³/s].
+        leaving: Aqueous leaving each settler, (stage,), [m³/s].
         passed: What of it goes on to the stage below, (stage,), [m³/s].
         fed: Components brought by feeds, (stage, component), [mol/s].
+        organic: Organic leaving each settler, (stage,), [m³/s].
+        entrained: What goes the wrong way or is fed to the organic; None if nothing is.
     """
 
     leaving: Array
     passed: Array
     fed: Array
+    organic: Array
+    entrained: Entrained | None = None
 
 
 def aqueous_flows(streams: Streams, stage_count: int) -> AqueousFlows:
-    """Return the aqueous flows of every stage; incompressible, so at once."""
+    """Return the flows of every stage; incompressible, so at once."""
     stage = jnp.arange(stage_count)
     fed_above = (streams.feed_stage[None, :] >= stage[:, None]) * streams.feed_flow[None, :]
     drawn_above = (streams.draw_stage[None, :] > stage[:, None]) * streams.draw_flow[None, :]
     drawn_here = (streams.draw_stage[None, :] == stage[:, None]) * streams.draw_flow[None, :]
-    leaving = fed_above.sum(axis=1) - drawn_above.sum(axis=1)
     entry = (streams.feed_stage[None, :] == stage[:, None]) * streams.feed_flow[None, :]
+    fed = entry @ streams.feed_concentration
+    if streams.moving is not None:
+        moving = streams.moving
+        return AqueousFlows(moving.leaving, moving.passed, fed, moving.organic)
+    if streams.entrainment is not None or streams.organic_feeds is not None:
+        settled = settled_flows(
+            streams.entrainment or clean_settlers(stage_count),
+            streams.organic_flow,
+            streams.organic_feeds,
+            entry.sum(axis=1),
+            drawn_here.sum(axis=1),
+        )
+        return AqueousFlows(
+            settled.aqueous, settled.passed, fed, settled.organic, settled.entrained
+        )
+    leaving = fed_above.sum(axis=1) - drawn_above.sum(axis=1)
     return AqueousFlows(
         leaving=leaving,
         passed=leaving - drawn_here.sum(axis=1),
-        fed=entry @ streams.feed_concentration,
+        fed=fed,
+        organic=jnp.broadcast_to(jnp.asarray(streams.organic_flow), (stage_count,)),
     )
 
 
@@ -144,6 +186,10 @@ class Inventory(NamedTuple):
         settler_aqueous: Concentration in settled aqueous, (stage, component), [mol/m³].
         settler_organic: Concentration in settled organic, (stage, carried), [mol/m³].
         tank: Rare earths in the organic tank, (element,), [mol/m³].
+        cells_aqueous: Concentration in the settler cells before the last, from the mixer on,
+            (stage, cell, component), [mol/m³]; None where settlers are single cells.
+        cells_organic: Likewise, (stage, cell, carried), [mol/m³].
+        volumes: Phase volumes where they move; settlers, cells and tank are then amounts, [mol].
     """
 
     mixer: Array
@@ -151,6 +197,9 @@ class Inventory(NamedTuple):
     settler_aqueous: Array
     settler_organic: Array
     tank: Array
+    cells_aqueous: Array | None = None
+    cells_organic: Array | None = None
+    volumes: Volumes | None = None
 
 
 class Unknowns(NamedTuple):

@@ -16,9 +16,9 @@ class Boundary(NamedTuple):
 
     Attributes:
         fed: Brought by aqueous feeds, (component,).
-        raffinate: Left with the aqueous of stage 0, (component,).
-        drawn: Left with draws, (draw, component).
-        organic_in: Entered with the saponified organic, (carried,).
+        raffinate: Left with the aqueous of stage 0 and the organic it entrains, (component,).
+        drawn: Left with draws, likewise, (draw, component).
+        organic_in: Entered with the saponified organic and organic fed on the way, (carried,).
         organic_out: Left with the barren organic of the last stage, (carried,).
     """
 
@@ -33,12 +33,17 @@ def boundary_rates(problem: Problem, state: Evaluation) -> Boundary:
     """Return what crosses the boundary per second."""
     streams, flows, out = state.streams, state.flows, state.out
     last = problem.vessels.last
+    entrained = flows.entrained
+    barren = streams.organic_flow if entrained is None else entrained.organic_passed[last]
+    entering = streams.organic_flow * state.inlet
+    if streams.organic_feeds is not None:
+        entering = entering + streams.organic_feeds.flow @ streams.organic_feeds.concentration
     return Boundary(
         fed=flows.fed.sum(axis=0),
-        raffinate=flows.passed[0] * out.settled_aqueous[0],
-        drawn=streams.draw_flow[:, None] * out.settled_aqueous[streams.draw_stage],
-        organic_in=streams.organic_flow * state.inlet,
-        organic_out=streams.organic_flow * out.settled_organic[last],
+        raffinate=flows.passed[0] * state.liquor[0],
+        drawn=streams.draw_flow[:, None] * state.liquor[streams.draw_stage],
+        organic_in=entering,
+        organic_out=barren * out.settled_organic[last],
     )
 
 

@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from raffinate.cascade.bank import Inventory, Unknowns
 from raffinate.cascade.boundary import Boundary, no_crossing
+from raffinate.cascade.dynamic_cells import at_rest, factorise_stage, filled
 from raffinate.cascade.dynamic_method import DIAGONAL, ORDER, STAGES
 from raffinate.cascade.dynamic_record import Instant, Record, blank_record, recorded
 from raffinate.cascade.dynamic_stage import MAX_CHORD, Matrix, time_derivative
 from raffinate.cascade.dynamic_step import NEWTON_TOLERANCE, Start, error_norm, take_step
 from raffinate.cascade.equations import Problem, blank_inventory, inventory
-from raffinate.cascade.jacobian import factorise_newton
 from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.numerics.jax_setup import Array, jax, jnp, lax
 
@@ -91,9 +91,10 @@ def begin(
 ) -> Motion:
     """Return the state of an integration whose vessels hold what `unknowns` say, settled."""
     blank = blank_inventory(chemistry, problem)
-    held = inventory(chemistry, problem, unknowns, blank, jnp.array(0.0))
+    problem = at_rest(problem)
+    held = filled(problem, inventory(chemistry, problem, unknowns, blank, jnp.array(0.0)))
     rate = jnp.array(1.0 / (DIAGONAL * 60.0), dtype=jnp.float64)
-    factors = factorise_newton(chemistry, problem, unknowns, held, rate)
+    factors = factorise_stage(chemistry, problem, unknowns, held, rate)
     rates, crossing = time_derivative(chemistry, problem, held, unknowns)
     zero, none = jnp.array(0), jnp.array(0.0)
     return Motion(
@@ -123,7 +124,7 @@ def _renewed(
     stale = (ratio > SAME_MATRIX) | (ratio < 1.0 / SAME_MATRIX)
 
     def renew() -> Matrix:
-        factors = factorise_newton(chemistry, problem, now.unknowns, now.held, rate)
+        factors = factorise_stage(chemistry, problem, now.unknowns, now.held, rate)
         return Matrix(factors, rate)
 
     return lax.cond(stale, renew, lambda: now.matrix), stale

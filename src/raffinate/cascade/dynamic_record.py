@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.cascade.bank import Inventory, Unknowns
+from raffinate.cascade.dynamic_cells import settled, settled_rates
 from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.numerics.jax_setup import Array, jnp
 
@@ -31,6 +32,9 @@ class Record(NamedTuple):
         organic_rate: d(organic)/dt, (row, stage, element), [mol/m³/s].
         acidity: Logarithms of free proton and free extractant, (row, stage, 2).
         middle: The same in the middle of the step that ends there, (row, stage, 2).
+        volumes: Where volumes move, aqueous in the mixer, then aqueous and organic in one cell of
+            the settler, (row, stage, 3), [m³].
+        volume_rate: d(volumes)/dt, (row, stage, 3), [m³/s].
     """
 
     filled: Array
@@ -41,6 +45,8 @@ class Record(NamedTuple):
     organic_rate: Array
     acidity: Array
     middle: Array
+    volumes: Array | None = None
+    volume_rate: Array | None = None
 
 
 class Instant(NamedTuple):
@@ -61,12 +67,14 @@ class Instant(NamedTuple):
 
 def _row(chemistry: StageChemistry, now: Instant) -> tuple[Array, ...]:
     elements = chemistry.element_count
+    aqueous, organic = settled(now.held)
+    aqueous_rate, organic_rate = settled_rates(now.held, now.rates)
     return (
         now.time,
-        now.held.settler_aqueous[:, :elements],
-        now.held.settler_organic[:, :elements],
-        now.rates.settler_aqueous[:, :elements],
-        now.rates.settler_organic[:, :elements],
+        aqueous[:, :elements],
+        organic[:, :elements],
+        aqueous_rate[:, :elements],
+        organic_rate[:, :elements],
         now.unknowns.stage[:, jnp.array(chemistry.acidity)],
     )
 
@@ -74,8 +82,20 @@ def _row(chemistry: StageChemistry, now: Instant) -> tuple[Array, ...]:
 def blank_record(chemistry: StageChemistry, now: Instant, rows: int) -> Record:
     """Return a record with room for `rows` steps that begins `now`."""
     first = _row(chemistry, now)
-    tables = [jnp.zeros((rows + 1, *row.shape)).at[0].set(row) for row in (*first, first[-1])]
-    return Record(jnp.array(0), *tables)
+    tables = [_table(rows, row) for row in (*first, first[-1])]
+    volumes = [_table(rows, row) for row in _volumes(now)]
+    return Record(jnp.array(0), *tables, *volumes)
+
+
+def _table(rows: int, row: Array) -> Array:
+    return jnp.zeros((rows + 1, *row.shape)).at[0].set(row)
+
+
+def _volumes(now: Instant) -> tuple[Array, ...]:
+    """Return volumes and their rates, (stage, 3) each; nothing where volumes stay."""
+    if now.held.volumes is None or now.rates.volumes is None:
+        return ()
+    return tuple(jnp.stack(each[:3], axis=-1) for each in (now.held.volumes, now.rates.volumes))
 
 
 def recorded(
@@ -90,10 +110,11 @@ def recorded(
         middle: Unknowns in the middle of it.
         good: Whether it counts.
     """
-    row = (*_row(chemistry, now), middle.stage[:, jnp.array(chemistry.acidity)])
+    row = (*_row(chemistry, now), middle.stage[:, jnp.array(chemistry.acidity)], *_volumes(now))
     # A rejected step is overwritten by the next one.
     index = record.filled + 1
-    tables = [table.at[index].set(value) for table, value in zip(record[1:], row, strict=True)]
+    kept = [table for table in record[1:] if table is not None]
+    tables = [table.at[index].set(value) for table, value in zip(kept, row, strict=True)]
     return Record(record.filled + good, *tables)
 
 
@@ -104,11 +125,13 @@ class Between(NamedTuple):
         aqueous: (time, stage, element), [mol/m³].
         organic: (time, stage, element), [mol/m³].
         acidity: Free proton and free extractant, (time, stage, 2), [mol/m³].
+        volumes: As in the record, (time, stage, 3), [m³]; None where they stay.
     """
 
     aqueous: Numbers
     organic: Numbers
     acidity: Numbers
+    volumes: Numbers | None = None
 
 
 def interpolated(record: Record, times: Numbers) -> Between:
@@ -123,7 +146,11 @@ def interpolated(record: Record, times: Numbers) -> Between:
         + 4.0 * share * (1.0 - share) * middle
         + share * (2.0 * share - 1.0) * high
     )
+    volumes = None
+    if record.volumes is not None:
+        volumes = _cubic(record.volumes, record.volume_rate, right, step, share)
     return Between(
+        volumes=volumes,
         aqueous=_cubic(record.aqueous, record.aqueous_rate, right, step, share),
         organic=_cubic(record.organic, record.organic_rate, right, step, share),
         acidity=np.exp(parabola),

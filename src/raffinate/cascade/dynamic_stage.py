@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from raffinate.cascade.bank import Inventory, Unknowns
+from raffinate.cascade.bank import Inventory, Unknowns, Vessels
 from raffinate.cascade.boundary import Boundary, boundary_rates
+from raffinate.cascade.dynamic_cells import Layer, Seen, passed_on, seen
 from raffinate.cascade.equations import Evaluation, Problem, evaluate, residual
 from raffinate.cascade.steady import largest
 from raffinate.chemistry.stage_chemistry import StageChemistry
@@ -37,26 +38,120 @@ class Matrix(NamedTuple):
 
 
 def _flows_into(
-    chemistry: StageChemistry, problem: Problem, state: Evaluation, tank: Array
+    chemistry: StageChemistry, view: Seen, vessels: Vessels, state: Evaluation, rate: Array
 ) -> Inventory:
-    """Return d(held)/dt as flows; `tank` is what the organic tank holds, [mol/m³]."""
-    vessels, out = problem.vessels, state.out
-    flow = state.streams.organic_flow
+    """Return d(held)/dt as flows, but for the tank's, whose content is not part of a stage."""
+    out = state.out
+    flow = state.stages.organic[:, None]
     through = (state.flows.leaving + state.streams.recycle)[:, None]
     efficiency = vessels.efficiency[:, None]
     speed = efficiency / jnp.maximum(1.0 - efficiency, 1e-9)
     gained = state.entering.organic - out.organic + speed * (out.equilibrium - out.organic)
-    barren = out.settled_organic[vessels.last, : chemistry.element_count]
     active = vessels.active[:, None]
-    aqueous = through * (out.aqueous - out.settled_aqueous)
-    organic = flow * (out.organic - out.settled_organic)
-    return Inventory(
+    into = Inventory(
         mixer=jnp.where(active, state.net, 0.0),
         mixer_organic=jnp.where(active & (efficiency < 1.0), flow * gained, 0.0),
-        settler_aqueous=aqueous / vessels.settler_aqueous[:, None],
-        settler_organic=organic / vessels.settler_organic[:, None],
-        tank=flow * (barren - tank) / vessels.tank,
+        settler_aqueous=through * (out.aqueous - out.settled_aqueous),
+        settler_organic=flow * (out.organic - out.settled_organic),
+        tank=jnp.zeros(chemistry.element_count),
     )
+    if view.layers is not None:
+        into = _through_cells(chemistry, view, state, into, rate)
+    if view.passing is not None:
+        return into
+    into = into._replace(
+        settler_aqueous=into.settler_aqueous / vessels.settler_aqueous[:, None],
+        settler_organic=into.settler_organic / vessels.settler_organic[:, None],
+    )
+    if into.cells_aqueous is None or into.cells_organic is None:
+        return into
+    assert vessels.cells_aqueous is not None
+    assert vessels.cells_organic is not None
+    return into._replace(
+        cells_aqueous=_per_volume(into.cells_aqueous, vessels.cells_aqueous),
+        cells_organic=_per_volume(into.cells_organic, vessels.cells_organic),
+    )
+
+
+def _per_volume(amount: Array, volume: Array) -> Array:
+    exists = volume[:, :, None] > 0.0
+    return jnp.where(exists, amount / jnp.where(exists, volume[:, :, None], 1.0), 0.0)
+
+
+def _through_cells(
+    chemistry: StageChemistry, view: Seen, state: Evaluation, into: Inventory, rate: Array
+) -> Inventory:
+    """Return what flows into every cell less what leaves it, and what moving mixers gain."""
+    assert view.layers is not None
+    out, found = state.out, view.passing
+    aqueous_layer, organic_layer = view.layers
+    over = (aqueous_layer.flow[:, -1], organic_layer.flow[:, -1])
+    if found is not None:
+        over = (found.over_aqueous, found.over_organic)
+        carried = jnp.array(chemistry.organic_components)
+        moved = found.rates.mixer_aqueous[:, None]
+        # What entered a mixer is written above; here, that more or less of a phase left it.
+        mixer = into.mixer + moved * out.aqueous
+        into = into._replace(
+            mixer=mixer.at[:, carried].add(-moved * out.organic),
+            mixer_organic=jnp.where(
+                state.stages.efficiency[:, None] < 1.0,
+                into.mixer_organic - moved * out.organic,
+                0.0,
+            ),
+            volumes=found.rates,
+        )
+    aqueous = _cell_gains(aqueous_layer, out.aqueous, out.settled_aqueous, over[0], rate)
+    organic = _cell_gains(organic_layer, out.organic, out.settled_organic, over[1], rate)
+    if found is not None:
+        exists = view.problem.vessels.active[:, None, None]
+        aqueous, organic = jnp.where(exists, aqueous, 0.0), jnp.where(exists, organic, 0.0)
+    into = into._replace(settler_aqueous=aqueous[:, -1], settler_organic=organic[:, -1])
+    if aqueous.shape[1] == 1:
+        return into
+    return into._replace(cells_aqueous=aqueous[:, :-1], cells_organic=organic[:, :-1])
+
+
+def _cell_gains(layer: Layer, sent: Array, settled: Array, over: Array, rate: Array) -> Array:
+    """Return what flows into the cells of a layer less what leaves, (stage, cell, component)."""
+    ends = passed_on(layer, sent, rate).at[:, -1].set(settled)
+    entering = jnp.concatenate([sent[:, None], ends[:, :-1]], axis=1)
+    leaving = jnp.concatenate([layer.flow[:, 1:], over[:, None]], axis=1)
+    return layer.flow[:, :, None] * entering - leaving[:, :, None] * ends
+
+
+def _crossing(view: Seen, state: Evaluation) -> Boundary:
+    crossing = boundary_rates(view.problem, state)
+    if view.passing is None:
+        return crossing
+    last = view.problem.vessels.last
+    returned = view.passing.over_organic[last] * state.out.settled_organic[last]
+    return crossing._replace(organic_out=returned)
+
+
+def _rates(
+    chemistry: StageChemistry,
+    problem: Problem,
+    view: Seen,
+    state: Evaluation,
+    rate: Array,
+    tank: Array,
+) -> tuple[Inventory, Boundary]:
+    """Return d(held)/dt and the boundary rates; `tank` is what the tank holds, [mol/m³]."""
+    crossing = _crossing(view, state)
+    into = _flows_into(chemistry, view, problem.vessels, state, rate)
+    elements, fed = chemistry.element_count, state.streams.organic_flow
+    last = problem.vessels.last
+    barren = state.out.settled_organic[last, :elements]
+    if view.passing is not None:
+        gained = crossing.organic_out[:elements] - fed * tank
+    elif state.flows.entrained is not None:
+        passed = state.flows.entrained.organic_passed[last]
+        # What was entrained away is made up with organic that brings no rare earth.
+        gained = (passed * barren - fed * tank) / problem.vessels.tank
+    else:
+        gained = fed * (barren - tank) / problem.vessels.tank
+    return into._replace(tank=gained), crossing
 
 
 def time_derivative(
@@ -70,33 +165,33 @@ def time_derivative(
         held: What the vessels hold.
         unknowns: Algebraic unknowns that belong to it.
     """
-    state = evaluate(chemistry, problem, unknowns, held, jnp.array(AS_HELD))
-    rates = _flows_into(chemistry, problem, state, held.tank)
-    return rates, boundary_rates(problem, state)
+    rate = jnp.array(AS_HELD)
+    view = seen(problem, held, rate)
+    state = evaluate(chemistry, view.problem, unknowns, view.base, rate)
+    return _rates(chemistry, problem, view, state, rate, view.base.tank)
 
 
 def stage_rates(
-    chemistry: StageChemistry, problem: Problem, unknowns: Unknowns, base: Inventory, rate: Array
+    chemistry: StageChemistry, problem: Problem, view: Seen, unknowns: Unknowns, rate: Array
 ) -> tuple[Inventory, Boundary]:
     """Return d(held)/dt and the boundary rates at the end of an implicit stage.
 
     Args:
         chemistry: Equations of one contact.
         problem: Numbers of the bank.
+        view: The stage as the equations see it.
         unknowns: Where the iteration ended.
-        base: What the stage started from.
         rate: 1/(γ Δt), [1/s].
     """
-    state = evaluate(chemistry, problem, unknowns, base, rate)
+    state = evaluate(chemistry, view.problem, unknowns, view.base, rate)
     tank = unknowns.border[: chemistry.element_count] * state.shared.extractant
-    return _flows_into(chemistry, problem, state, tank), boundary_rates(problem, state)
+    return _rates(chemistry, problem, view, state, rate, tank)
 
 
 def chord(
     chemistry: StageChemistry,
-    problem: Problem,
+    view: Seen,
     guess: Unknowns,
-    base: Inventory,
     rate: Array,
     matrix: Matrix,
     tolerance: Array,
@@ -108,6 +203,7 @@ def chord(
         iterations it took.
     """
     count = chemistry.unknown_count
+    problem, base = view.problem, view.base
     # Halves the distance that a matrix made for another rate leaves at each iteration.
     share = 2.0 / (1.0 + rate / matrix.rate)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from raffinate.cascade.bank import Inventory, Unknowns
 from raffinate.cascade.boundary import Boundary
+from raffinate.cascade.dynamic_cells import seen
 from raffinate.cascade.dynamic_method import (
     DIAGONAL,
     EMBEDDED,
@@ -128,18 +129,18 @@ def _solved_stages(
     def solve(index: Array, done: _Stages) -> _Stages:
         base = _weighted(start.held, step, coefficients[index], done.rows.rates)
         base = _kept_positive(base, start.held)
+        view = seen(problem, base, rate)
         between = jax.tree.map(lambda u: jnp.tensordot(guesses[index], u, 1), done.rows.unknowns)
         guess = jax.tree.map(partial(jnp.where, index == 1), onward, between)
         unknowns, solved, iterations = chord(
             chemistry,
-            problem,
+            view,
             guess,
-            base,
             rate,
             matrix,
             jnp.maximum(NEWTON_SHARE * tolerance, NEWTON_FLOOR),
         )
-        rates, crossing = stage_rates(chemistry, problem, unknowns, base, rate)
+        rates, crossing = stage_rates(chemistry, problem, view, unknowns, rate)
         rows = jax.tree.map(
             lambda table, row: table.at[index].set(row),
             done.rows,
@@ -211,11 +212,30 @@ def error_norm(problem: Problem, error: Inventory, held: Inventory, tolerance: A
 
     def measured(amount_error: Array, amount: Array, volume: Array | float) -> Array:
         relative = amount_error / (tolerance * (jnp.abs(amount) + volume))
-        return jnp.sqrt(jnp.mean(relative**2, axis=1))
+        return jnp.sqrt(jnp.mean(relative**2, axis=-1))
 
     volume = (vessels.mixer_aqueous + vessels.mixer_organic)[:, None]
     mixer = measured(error.mixer, held.mixer, volume)
-    aqueous = measured(error.settler_aqueous, held.settler_aqueous, 1.0)
-    organic = measured(error.settler_organic, held.settler_organic, 1.0)
+    # Where volumes move the settlers' states are amounts.
+    aqueous_volume: Array | float = 1.0
+    organic_volume: Array | float = 1.0
+    if held.volumes is not None:
+        aqueous_volume = held.volumes.settler_aqueous[:, None]
+        organic_volume = held.volumes.settler_organic[:, None]
+    aqueous = measured(error.settler_aqueous, held.settler_aqueous, aqueous_volume)
+    organic = measured(error.settler_organic, held.settler_organic, organic_volume)
     worst = jnp.maximum(jnp.maximum(mixer, aqueous), organic)
+    if error.cells_aqueous is not None and error.cells_organic is not None:
+        assert held.cells_aqueous is not None
+        assert held.cells_organic is not None
+        if held.volumes is not None:
+            aqueous_volume = held.volumes.settler_aqueous[:, None, None]
+            organic_volume = held.volumes.settler_organic[:, None, None]
+        before = measured(error.cells_aqueous, held.cells_aqueous, aqueous_volume).max(axis=1)
+        worst = jnp.maximum(worst, before)
+        before = measured(error.cells_organic, held.cells_organic, organic_volume).max(axis=1)
+        worst = jnp.maximum(worst, before)
+    if error.volumes is not None and held.volumes is not None:
+        for off, held_volume in zip(error.volumes[:3], held.volumes[:3], strict=True):
+            worst = jnp.maximum(worst, jnp.abs(off) / (tolerance * held_volume))
     return jnp.max(jnp.where(vessels.active, worst, 0.0))

@@ -19,6 +19,7 @@ from raffinate.cascade.bank import (
     adjusted,
     aqueous_flows,
 )
+from raffinate.cascade.entrainment import after, along, before, going_down, returned_organic
 from raffinate.chemistry.stage_chemistry import Parameters, StageChemistry
 from raffinate.numerics.jax_setup import Array, jax, jnp
 
@@ -56,6 +57,7 @@ class Stage(NamedTuple):
         efficiency: Organic-phase Murphree efficiency, [-].
         recycle: Settled aqueous returned to the mixer, [m³/s].
         leaving: Aqueous leaving the settler, [m³/s].
+        organic: Organic leaving the settler, [m³/s].
         base_mixer: Content of the mixer at the start of the step, (component,), [mol].
         base_mixer_organic: Of its organic phase, (carried,), [mol].
         base_settler_aqueous: Settled aqueous at the start, (component,), [mol/m³].
@@ -69,6 +71,7 @@ class Stage(NamedTuple):
     efficiency: Array
     recycle: Array
     leaving: Array
+    organic: Array
     base_mixer: Array
     base_mixer_organic: Array
     base_settler_aqueous: Array
@@ -79,13 +82,11 @@ class Shared(NamedTuple):
     """What every stage shares in one implicit step.
 
     Attributes:
-        organic_flow: [m³/s].
         extractant: Total dimer in the organic, [mol/m³]: the scale of the organic unknowns.
         rate: 1/(γ Δt), [1/s]; 0 for the steady state.
         parameters: Numbers of the chemistry.
     """
 
-    organic_flow: Array
     extractant: Array
     rate: Array
     parameters: Parameters
@@ -96,7 +97,7 @@ class Entering(NamedTuple):
 
     Attributes:
         aqueous: Components with aqueous streams, (component,), [mol/s].
-        organic: Organic from the stage before, (carried,), [mol/m³].
+        organic: Organic that arrives, (carried,), [mol/m³].
     """
 
     aqueous: Array
@@ -133,6 +134,8 @@ class Evaluation(NamedTuple):
         stages: The stages, stage first.
         shared: What they share.
         entering: What enters their mixers, stage first.
+        liquor: What goes down from each settler per volume of aqueous, entrained organic
+            included, (stage, component), [mol/m³].
     """
 
     out: Outflow
@@ -143,6 +146,7 @@ class Evaluation(NamedTuple):
     stages: Stage
     shared: Shared
     entering: Entering
+    liquor: Array
 
 
 def stage_rows(vessels: Vessels, streams: Streams, flows: AqueousFlows, base: Inventory) -> Stage:
@@ -155,6 +159,7 @@ def stage_rows(vessels: Vessels, streams: Streams, flows: AqueousFlows, base: In
         efficiency=vessels.efficiency,
         recycle=streams.recycle,
         leaving=flows.leaving,
+        organic=flows.organic,
         base_mixer=base.mixer,
         base_mixer_organic=base.mixer_organic,
         base_settler_aqueous=base.settler_aqueous,
@@ -176,7 +181,7 @@ def outflow(chemistry: StageChemistry, unknowns: Array, stage: Stage, shared: Sh
     aqueous, equilibrium = chemistry.phases(unknowns[:count], shared.parameters)
     organic = unknowns[count:] * shared.extractant
     through_aqueous = stage.leaving + stage.recycle + TINY
-    through_organic = shared.organic_flow + TINY
+    through_organic = stage.organic + TINY
     held_aqueous = shared.rate * stage.settler_aqueous
     held_organic = shared.rate * stage.settler_organic
     settled_aqueous = held_aqueous * stage.base_settler_aqueous + through_aqueous * aqueous
@@ -190,21 +195,18 @@ def outflow(chemistry: StageChemistry, unknowns: Array, stage: Stage, shared: Sh
     )
 
 
-def imbalance(
-    here: Outflow, entering: Entering, stage: Stage, shared: Shared, carried: tuple[int, ...]
-) -> Array:
+def imbalance(here: Outflow, entering: Entering, stage: Stage, carried: tuple[int, ...]) -> Array:
     """Return what enters a mixer less what leaves it, (component,), [mol/s].
 
     Args:
         here: What the stage sends on.
         entering: What enters its mixer from elsewhere.
         stage: The stage.
-        shared: What all stages share.
         carried: Indices of the components the organic carries.
     """
     aqueous = entering.aqueous + stage.recycle * here.settled_aqueous
     aqueous = aqueous - (stage.leaving + stage.recycle) * here.aqueous
-    organic = shared.organic_flow * (entering.organic - here.organic)
+    organic = stage.organic * (entering.organic - here.organic)
     return aqueous.at[jnp.array(carried)].add(organic)
 
 
@@ -228,12 +230,12 @@ def stage_residual(
         unknowns: Of the stage, (unknown + carried,).
         here: What it sends on.
         net: Imbalance of its mixer, (component,), [mol/s].
-        organic_in: Organic from the stage before, (carried,), [mol/m³].
+        organic_in: Organic that arrives, (carried,), [mol/m³].
         stage: The stage.
         shared: What all stages share.
     """
     carried = jnp.array(chemistry.organic_components)
-    flow, rate = shared.organic_flow, shared.rate
+    flow, rate = stage.organic, shared.rate
     held = stage.mixer_aqueous * here.aqueous
     held = held.at[carried].add(stage.mixer_organic * here.organic)
     net = net - rate * (held - stage.base_mixer)
@@ -289,30 +291,48 @@ def evaluate(
     streams = adjusted(problem.streams, problem.specification, free)
     flows = aqueous_flows(streams, unknowns.stage.shape[0])
     stages = stage_rows(problem.vessels, streams, flows, base)
-    shared = Shared(streams.organic_flow, extractant_of(streams), rate, problem.parameters)
+    shared = Shared(extractant_of(streams), rate, problem.parameters)
 
     def send(u: Array, stage: Stage) -> Outflow:
         return outflow(chemistry, u, stage, shared)
 
     def net_of(here: Outflow, entering: Entering, stage: Stage) -> Array:
-        return imbalance(here, entering, stage, shared, chemistry.organic_components)
+        return imbalance(here, entering, stage, chemistry.organic_components)
 
     out = jax.vmap(send)(unknowns.stage, stages)
     inlet = organic_inlet(chemistry, streams, unknowns.border)
-    from_above = flows.passed[1:, None] * out.settled_aqueous[1:]
-    entering = Entering(
-        aqueous=flows.fed.at[:-1].add(from_above),
-        organic=jnp.concatenate([inlet[None], out.settled_organic[:-1]]),
-    )
+    entering = entering_of(flows, out, inlet)
     net = jax.vmap(net_of)(out, entering, stages)
-    return Evaluation(out, net, streams, flows, inlet, stages, shared, entering)
+    liquor = going_down(
+        flows.entrained, out.settled_aqueous, out.settled_organic, chemistry.organic_components
+    )
+    return Evaluation(out, net, streams, flows, inlet, stages, shared, entering, liquor)
+
+
+def entering_of(flows: AqueousFlows, out: Outflow, inlet: Array) -> Entering:
+    """Return what enters every mixer, stage first.
+
+    Args:
+        flows: Of the bank.
+        out: What every stage sends on.
+        inlet: Organic fed to stage 0, (carried,), [mol/m³].
+    """
+    aqueous = flows.fed.at[:-1].add(flows.passed[1:, None] * out.settled_aqueous[1:])
+    organic = jnp.concatenate([inlet[None], out.settled_organic[:-1]])
+    if flows.entrained is not None:
+        entrained = flows.entrained
+        aqueous = aqueous + before(along(entrained.aqueous_up, out.settled_aqueous))
+        above = along(entrained.from_above, after(out.settled_organic))
+        organic = along(entrained.from_before, organic) + above
+        organic = organic if entrained.fed is None else organic + entrained.fed
+    return Entering(aqueous=aqueous, organic=organic)
 
 
 def border_residual(
     problem: Problem,
     border: Array,
     last_organic: Array,
-    outlet_aqueous: Array,
+    outlet_liquor: Array,
     base_tank: Array,
     rate: Array,
 ) -> Array:
@@ -321,8 +341,9 @@ def border_residual(
     Args:
         problem: The bank.
         border: Barren rare earths and free variables, (element + spec,).
-        last_organic: Settled organic leaving the last stage, (carried,), [mol/m³].
-        outlet_aqueous: Settled aqueous at the specified outlets, (spec, component), [mol/m³].
+        last_organic: Organic that the last stage sends back, (carried,), [mol/m³].
+        outlet_liquor: Liquor at the specified outlets, with the organic it entrains,
+            (spec, component), [mol/m³].
         base_tank: Rare earths in the organic tank at the start of the step, (element,), [mol/m³].
         rate: 1/(γ Δt), [1/s].
     """
@@ -333,7 +354,7 @@ def border_residual(
     leaving = last_organic[:elements]
     turnover = rate * problem.vessels.tank / streams.organic_flow
     loop = leaving - returned - turnover * (returned - base_tank)
-    mass = specification.weight * outlet_aqueous
+    mass = specification.weight * outlet_liquor
     impurity = jnp.sum(mass * specification.impurity, axis=1) / jnp.sum(mass, axis=1)
     purity = jnp.log10(impurity) - specification.log_impurity
     scale = (leaving + returned + NEGLIGIBLE * extractant_of(streams)) * (1.0 + turnover)
@@ -353,8 +374,13 @@ def residual(
     border = border_residual(
         problem,
         unknowns.border,
-        state.out.settled_organic[problem.vessels.last],
-        state.out.settled_aqueous[problem.specification.outlet_stage],
+        returned_organic(
+            state.flows.entrained,
+            state.streams.organic_flow,
+            state.out.settled_organic,
+            problem.vessels.last,
+        ),
+        state.liquor[problem.specification.outlet_stage],
         base.tank,
         rate,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from raffinate.cascade.bank import Inventory, Unknowns
+from raffinate.cascade.entrainment import after, along, before, going_down, returned_organic
 from raffinate.cascade.equations import (
     Entering,
     Evaluation,
@@ -69,19 +70,17 @@ def newton_blocks(
 
     def local(u: Array, entering: Entering, stage: Stage) -> Array:
         here = send(u, stage)
-        net = imbalance(here, entering, stage, state.shared, chemistry.organic_components)
+        net = imbalance(here, entering, stage, chemistry.organic_components)
         return stage_residual(chemistry, u, here, net, entering.organic, stage, state.shared)
 
     own, by_entering = jax.vmap(jax.jacfwd(local, argnums=(0, 1)))(
         unknowns.stage, state.entering, state.stages
     )
     sent = jax.vmap(jax.jacfwd(send))(unknowns.stage, state.stages)
-    onward = state.flows.passed[1:, None, None] * sent.settled_aqueous[1:]
-    lower = by_entering.organic[1:] @ sent.settled_organic[:-1]
-    upper = by_entering.aqueous[:-1] @ onward
+    lower, upper = _neighbours(state, by_entering, sent)
     active = problem.vessels.active[:, None, None]
     columns, corner = _by_border(chemistry, problem, unknowns, base, rate)
-    rows, seen = _border_rows(problem, unknowns, state, sent, base)
+    rows, seen = _border_rows(chemistry, problem, unknowns, state, sent, base)
     return Blocks(
         lower=jnp.where(active, jnp.zeros_like(own).at[1:].set(lower), 0.0),
         diagonal=jnp.where(active, own, jnp.eye(own.shape[-1])),
@@ -91,6 +90,26 @@ def newton_blocks(
         seen=seen,
         corner=corner,
     )
+
+
+def _neighbours(state: Evaluation, by: Entering, sent: Outflow) -> tuple[Array, Array]:
+    """Return the derivatives by the stage before, (stage - 1, m, m), and by the stage after.
+
+    Args:
+        state: The bank.
+        by: Derivative of the stage equations by what enters.
+        sent: Derivative of what each stage sends by its unknowns.
+    """
+    onward = state.flows.passed[1:, None, None] * sent.settled_aqueous[1:]
+    entrained = state.flows.entrained
+    if entrained is None:
+        return by.organic[1:] @ sent.settled_organic[:-1], by.aqueous[:-1] @ onward
+    from_before = along(entrained.from_before, before(sent.settled_organic))[1:]
+    carried_up = before(along(entrained.aqueous_up, sent.settled_aqueous))[1:]
+    from_above = along(entrained.from_above, after(sent.settled_organic))[:-1]
+    lower = by.organic[1:] @ from_before + by.aqueous[1:] @ carried_up
+    upper = by.aqueous[:-1] @ onward + by.organic[:-1] @ from_above
+    return lower, upper
 
 
 def factorise_newton(
@@ -113,20 +132,30 @@ def _by_border(
 
 
 def _border_rows(
-    problem: Problem, unknowns: Unknowns, state: Evaluation, sent: Outflow, base: Inventory
+    chemistry: StageChemistry,
+    problem: Problem,
+    unknowns: Unknowns,
+    state: Evaluation,
+    sent: Outflow,
+    base: Inventory,
 ) -> tuple[Array, Array]:
     last, outlets = problem.vessels.last, problem.specification.outlet_stage
+    entrained, flow = state.flows.entrained, state.streams.organic_flow
 
-    def by_outlets(organic: Array, aqueous: Array) -> Array:
+    def by_outlets(organic: Array, liquor: Array) -> Array:
         return border_residual(
-            problem, unknowns.border, organic, aqueous, base.tank, state.shared.rate
+            problem, unknowns.border, organic, liquor, base.tank, state.shared.rate
         )
 
-    by_organic, by_aqueous = jax.jacfwd(by_outlets, argnums=(0, 1))(
-        state.out.settled_organic[last], state.out.settled_aqueous[outlets]
+    by_organic, by_liquor = jax.jacfwd(by_outlets, argnums=(0, 1))(
+        returned_organic(entrained, flow, state.out.settled_organic, last),
+        state.liquor[outlets],
     )
-    loop_rows = by_organic @ sent.settled_organic[last]
-    purity_rows = jnp.einsum("bsc,scm->bsm", by_aqueous, sent.settled_aqueous[outlets])
+    loop_rows = by_organic @ returned_organic(entrained, flow, sent.settled_organic, last)
+    liquor = going_down(
+        entrained, sent.settled_aqueous, sent.settled_organic, chemistry.organic_components
+    )
+    purity_rows = jnp.einsum("bsc,scm->bsm", by_liquor, liquor[outlets])
     rows = jnp.concatenate([loop_rows[:, None, :], purity_rows], axis=1)
     seen = jnp.concatenate([jnp.asarray(last)[None], jnp.asarray(outlets, dtype=jnp.int64)])
     return rows, seen

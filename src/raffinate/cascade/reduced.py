@@ -46,7 +46,7 @@ class ReducedBank(NamedTuple):
         inlet: Cation of the fresh organic, [mol/m³].
         dimer: Total extractant F, [mol/m³].
         anion: c, (stage,), [mol/m³].
-        log_constant: ln K, (species,), [-].
+        log_constant: ln K, (species,), or of every stage, (stage, species), [-].
         valence: ν, (species,), [-].
         active: Whether the stage exists, (stage,).
         last: Index of the last stage that exists.
@@ -119,7 +119,11 @@ def reduced_bank(chemistry: AcidicExchange, problem: Problem) -> ReducedBank:
     valence = jnp.array([3.0] * count + [1.0, 1.0])
     fed = flows.fed[:, : count + 1]
     proton = flows.fed[:, count + 1] - fed @ valence[: count + 1]
-    constant = jnp.append(parameters.log_extraction_constant, parameters.log_cation_constant)
+    constant = [
+        jnp.asarray(parameters.log_extraction_constant),
+        jnp.asarray(parameters.log_cation_constant)[..., None],
+    ]
+    constant.append(jnp.zeros_like(constant[1]))
     inlet = jnp.asarray(streams.organic_inlet)
     return ReducedBank(
         organic_flow=jnp.asarray(streams.organic_flow),
@@ -130,7 +134,7 @@ def reduced_bank(chemistry: AcidicExchange, problem: Problem) -> ReducedBank:
         inlet=inlet[count],
         dimer=inlet[-1],
         anion=_anion_profile(flows.leaving, flows.passed, flows.fed[:, count + 1], active),
-        log_constant=jnp.append(constant, 0.0),
+        log_constant=jnp.concatenate(constant, axis=-1),
         valence=valence,
         active=active,
         last=jnp.asarray(vessels.last),

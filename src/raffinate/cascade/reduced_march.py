@@ -2,7 +2,7 @@
 
 A stage holds back a part of its throughput, `rate`; the less it holds back, the longer the step.
 One Newton iteration is made per step. Steps grow as long as the charges come out nearly right, and
-are taken back and made shorter when they do not.
+are taken back and made shorter when they do not. From close by Newton's iteration does it alone.
 
 Source: C. T. Kelley, D. E. Keyes, SIAM J. Numer. Anal. 35 (1998) 508.
 """
@@ -15,6 +15,7 @@ from raffinate.cascade.reduced import (
     Distributed,
     Held,
     ReducedBank,
+    at_rest,
     charge_excess,
     distributed,
 )
@@ -166,7 +167,8 @@ def _iterated(bank: ReducedBank, now: March) -> March:
     fresh = held_by(bank, state, next_rate)
     held = Held(next_rate, jnp.where(taken, fresh.content, now.held.content))
     log_q = jnp.where(back, now.accepted, log_q)
-    state = distributed(bank, log_q, held)
+    # In a Newton iteration that was not taken back nothing has changed since.
+    state = lax.cond(back | (rate > 0.0), lambda: distributed(bank, log_q, held), lambda: state)
     return March(
         log_q=log_q,
         state=state,
@@ -177,3 +179,66 @@ def _iterated(bank: ReducedBank, now: March) -> March:
         excess=largest_excess(bank, state),
         history=now.history.at[now.iteration].set(now.excess),
     )
+
+
+class Newton(NamedTuple):
+    """State of Newton's iteration.
+
+    Attributes:
+        log_q: ln q where it stands, (stage,), [-].
+        state: The species there.
+        iteration: Iterations made.
+        before: Largest charge excess before the last of them, as a logarithm, [-].
+        excess: The same after it.
+        history: The excess before each iteration, NaN where not reached.
+    """
+
+    log_q: Array
+    state: Distributed
+    iteration: Array
+    before: Array
+    excess: Array
+    history: Array
+
+
+def newton(bank: ReducedBank, log_q: Array, tolerance: float, max_iterations: int) -> Newton:
+    """Iterate to the steady state for as long as every iteration brings it nearer.
+
+    An iteration that does not is the sign that a front has to travel: then a start from nothing
+    is the shorter way, and the sooner this is given up the better.
+
+    Args:
+        bank: The bank.
+        log_q: Where to begin, (stage,), [-].
+        tolerance: Largest charge excess accepted at the end, [-].
+        max_iterations: Iterations after which it gives up.
+    """
+    rest = at_rest(bank)
+    state = distributed(bank, log_q, rest)
+    begin = Newton(
+        log_q=log_q,
+        state=state,
+        iteration=jnp.array(0),
+        before=jnp.array(jnp.inf),
+        excess=largest_excess(bank, state),
+        history=jnp.full((max_iterations,), jnp.nan),
+    )
+
+    def unfinished(now: Newton) -> Array:
+        nearer = (now.excess < now.before) & (now.iteration < max_iterations)
+        return (now.excess > tolerance) & nearer
+
+    def iterated(now: Newton) -> Newton:
+        move = newton_step(bank, now.log_q, now.state)
+        there = now.log_q + jnp.clip(move, -LARGEST_MOVE, LARGEST_MOVE)
+        found = distributed(bank, there, rest)
+        return Newton(
+            log_q=there,
+            state=found,
+            iteration=now.iteration + 1,
+            before=now.excess,
+            excess=largest_excess(bank, found),
+            history=now.history.at[now.iteration].set(now.excess),
+        )
+
+    return lax.while_loop(unfinished, iterated, begin)

@@ -1,7 +1,8 @@
 """Steady state of a bank of ideal exchange: reduced equations, proved on the full ones.
 
-From nothing a series of longer and longer banks is solved; from a given state the bank alone, at
-once. The end is always put into the full equations, whose residual is what is reported.
+From nothing a series of longer and longer banks is solved; from a given state the bank alone, by
+Newton's iteration, which is given up as soon as it does not lead nearer. The end is always put
+into the full equations, whose residual is what is reported.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from raffinate.cascade.equations import Problem, blank_inventory, residual
 from raffinate.cascade.reduced import Held, ReducedBank, as_unknowns, reduced_bank
 from raffinate.cascade.reduced_march import (
     March,
+    Newton,
     feed_everywhere,
     held_in,
     march,
+    newton,
 )
 from raffinate.cascade.start import Level, Refinement, levels
 from raffinate.cascade.steady import HISTORY, SteadyResult, largest
@@ -34,14 +37,11 @@ ROUGH = 1e-2
 COLD_ITERATIONS = 150
 """Iterations after which a march from nothing is given up."""
 
-WARM_ITERATIONS = 60
-"""Iterations after which a march from a given state is given up."""
+WARM_ITERATIONS = 12
+"""Newton iterations after which a start from a given state is given up."""
 
 REFINED_RATE = 0.03
 """Part of its throughput a stage holds back at first in a bank that begins from a shorter one."""
-
-WARM_RATES = (0.0, 0.02)
-"""The same of each attempt from a given state; the first is Newton at once."""
 
 
 class Profile(NamedTuple):
@@ -140,31 +140,25 @@ def _solved(
 
 
 @partial(jax.jit, static_argnums=0)
-def from_given(
-    chemistry: AcidicExchange, problem: Problem, start: Unknowns, rate: float
-) -> SteadyResult:
-    """Solve a bank that begins with a given state.
+def from_given(chemistry: AcidicExchange, problem: Problem, start: Unknowns) -> SteadyResult:
+    """Solve a bank from a given state; the residual says whether it worked.
 
     Args:
         chemistry: Equations of one contact.
         problem: Numbers of the bank.
         start: The state, of a bank of the same size.
-        rate: Part of its throughput a stage holds back at first, [-]; 0 is Newton at once.
     """
     bank = reduced_bank(chemistry, problem)
-    count = chemistry.element_count
-    proton = start.stage[:, count + 3 : count + 4]
-    log_aqueous = jnp.concatenate([start.stage[:, : count + 1], proton], axis=1)
-    log_q = jnp.where(bank.active, start.stage[:, count + 2] - proton[:, 0], 0.0)
-    held = held_in(bank, log_q, jnp.exp(log_aqueous), jnp.asarray(rate, dtype=jnp.float64))
-    found = march(bank, log_q, held, TOLERANCE, WARM_ITERATIONS)
+    log_free, log_proton = (start.stage[:, chemistry.element_count + k] for k in (2, 3))
+    log_q = jnp.where(bank.active, log_free - log_proton, 0.0)
+    found = newton(bank, log_q, TOLERANCE, WARM_ITERATIONS)
     return _proved(chemistry, problem, bank, found)
 
 
 def _proved(
-    chemistry: AcidicExchange, problem: Problem, bank: ReducedBank, found: March
+    chemistry: AcidicExchange, problem: Problem, bank: ReducedBank, found: March | Newton
 ) -> SteadyResult:
-    """Return where a march ended as a state of the full equations, with their residual."""
+    """Return where an iteration ended as a state of the full equations, with their residual."""
     unknowns = as_unknowns(bank, found.log_q, found.state)
     left = residual(
         chemistry, problem, unknowns, blank_inventory(chemistry, problem), jnp.array(0.0)
@@ -198,18 +192,16 @@ def _next(chemistry: AcidicExchange, level: Level, profile: Profile | None, fina
 def solve_from_given(
     chemistry: AcidicExchange, problem: Problem, start: Unknowns, tolerance: float
 ) -> SteadyResult:
-    """Solve a bank from a given state; the residual says whether it worked.
+    """Solve a bank from a given state, and where that leads nowhere from nothing.
 
     Args:
         chemistry: Equations of one contact.
         problem: Numbers of the bank.
         start: The state, of a bank of the same size.
-        tolerance: Largest relative residual at which no further attempt is made, [-].
+        tolerance: Largest relative residual at which the first attempt counts, [-].
     """
-    iterations = 0
-    for rate in WARM_RATES:
-        result: SteadyResult = from_given(chemistry, problem, start, rate)
-        iterations += int(result.iterations)
-        if float(result.norm) <= tolerance:
-            break
-    return result._replace(iterations=given(np.int64(iterations)))
+    result: SteadyResult = from_given(chemistry, problem, start)
+    if float(result.norm) <= tolerance:
+        return result
+    wasted, result = int(result.iterations), solve_from_nothing(chemistry, problem)
+    return result._replace(iterations=given(np.int64(wasted + int(result.iterations))))

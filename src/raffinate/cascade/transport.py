@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from raffinate.cascade.bank import AqueousFlows, Inventory, Unknowns, adjusted, aqueous_flows
+from raffinate.cascade.entrainment import after, along, before
 from raffinate.cascade.equations import (
     TINY,
     Problem,
@@ -31,14 +32,28 @@ LARGEST_FREE_STEP = 0.1
 """Largest change of a free variable in one step: of the logarithm of a flow, [-]."""
 
 
+class _Entrained(NamedTuple):
+    """What reaches the mixers the wrong way, linear in what the mixers hold.
+
+    Attributes:
+        fresh_above: Share of the organic arriving that left the mixer above in this step,
+            (stage,), [-].
+        fresh_before: Aqueous arriving that left the mixer before in this step, (stage,), [m³/s].
+    """
+
+    fresh_above: Array
+    fresh_before: Array
+
+
 class _Arrivals(NamedTuple):
     """What reaches the mixers of a bank, linear in what the mixers hold.
 
     Attributes:
         fresh_before: Share of the organic arriving that left the mixer before in this step,
-            (stage,), [-]; the rest was in its settler.
-        held_before: The rest, (stage, carried), [mol/m³].
+            (stage,), [-].
+        held_before: What was in settlers or is fed, (stage, carried), [mol/m³].
         fresh_above: Aqueous arriving that left the next mixer in this step, (stage,), [m³/s].
+        entrained: The same of what goes the wrong way; None if nothing does.
         lost: Aqueous a mixer loses for good, (stage,), [m³/s].
         supply: What arrives whatever the mixers hold, (stage, component), [mol/s].
     """
@@ -48,6 +63,7 @@ class _Arrivals(NamedTuple):
     fresh_above: Array
     lost: Array
     supply: Array
+    entrained: _Entrained | None = None
 
 
 def advanced(
@@ -80,7 +96,7 @@ def advanced(
     streams = adjusted(problem.streams, problem.specification, free)
     flows = aqueous_flows(streams, trial.shape[0])
     stages = stage_rows(problem.vessels, streams, flows, base)
-    shared = Shared(streams.organic_flow, extractant_of(streams), rate, problem.parameters)
+    shared = Shared(extractant_of(streams), rate, problem.parameters)
     inlet = organic_inlet(chemistry, streams, border)
     ratio = jax.vmap(lambda u: chemistry.distribution(u, problem.parameters))(trial)
     active = problem.vessels.active
@@ -102,7 +118,7 @@ def _equilibrated(
 ) -> Array:
     """Return the contacts of every stage at equilibrium; `fallback` where there is none."""
     through = stages.leaving + stages.recycle
-    fraction = shared.organic_flow / (shared.organic_flow + through)
+    fraction = stages.organic / (stages.organic + through)
     carried = jnp.array(chemistry.organic_components)
     totals = (1.0 - fraction)[:, None] * aqueous
     totals = totals.at[:, carried].add(fraction[:, None] * equilibrium)
@@ -119,7 +135,7 @@ def _arrivals(
     chemistry: StageChemistry, stages: Stage, shared: Shared, flows: AqueousFlows, inlet: Array
 ) -> _Arrivals:
     carried = jnp.array(chemistry.organic_components)
-    flow, rate = shared.organic_flow, shared.rate
+    flow, rate = stages.organic, shared.rate
     out = stages.leaving + stages.recycle + TINY
     fresh_aqueous = out / (rate * stages.settler_aqueous + out)
     fresh_organic = flow / (rate * stages.settler_organic + flow)
@@ -134,12 +150,25 @@ def _arrivals(
         + stages.recycle[:, None] * held_aqueous
         + above[:, None] * held_above
     )
+    fresh_before = jnp.append(jnp.ones(1), fresh_organic[:-1])
+    entrained = None
+    if flows.entrained is not None:
+        below, share = flows.entrained.from_before, flows.entrained.from_above
+        up, fed = flows.entrained.aqueous_up, flows.entrained.fed
+        held_before = along(below, held_before) + along(share, after(held_organic))
+        held_before = held_before if fed is None else held_before + fed
+        fresh_before = below * fresh_before
+        supply = supply + before(along(up, held_aqueous))
+        entrained = _Entrained(
+            fresh_above=share * after(fresh_organic), fresh_before=before(up * fresh_aqueous)
+        )
     return _Arrivals(
-        fresh_before=jnp.append(jnp.ones(1), fresh_organic[:-1]),
+        fresh_before=fresh_before,
         held_before=held_before,
         fresh_above=above * jnp.append(fresh_aqueous[1:], 0.0),
         lost=out - stages.recycle * fresh_aqueous,
-        supply=supply.at[:, carried].add(flow * held_before),
+        supply=supply.at[:, carried].add(flow[:, None] * held_before),
+        entrained=entrained,
     )
 
 
@@ -155,7 +184,7 @@ def _transport(
     """Return aqueous (stage, component), organic and its equilibrium (stage, carried)."""
     carried, components = jnp.array(chemistry.organic_components), len(chemistry.components)
     arrivals = _arrivals(chemistry, stages, shared, flows, inlet)
-    base_organic = shared.rate / shared.organic_flow * stages.base_mixer_organic
+    base_organic = (shared.rate / stages.organic)[:, None] * stages.base_mixer_organic
     lagged = jnp.zeros((ratio.shape[0], components))
     lagged = lagged.at[:, carried].set(base_organic + arrivals.held_before)
     # The extractant, last, is in the organic alone: it has no distribution ratio.
@@ -168,9 +197,10 @@ def _transport(
 
     both = jax.vmap(one, in_axes=(1, 0, 1, 1), out_axes=1)(ratio, soluble, arrivals.supply, lagged)
     aqueous, organic = both[..., 0], both[:, carried, 1]
-    before = jnp.zeros_like(organic).at[1:].set(organic[:-1])
-    arriving = arrivals.fresh_before[:, None] * before + arrivals.held_before
-    gather = shared.rate * stages.mixer_organic / shared.organic_flow
+    arriving = arrivals.fresh_before[:, None] * before(organic) + arrivals.held_before
+    if arrivals.entrained is not None:
+        arriving = arriving + along(arrivals.entrained.fresh_above, after(organic))
+    gather = shared.rate * stages.mixer_organic / stages.organic
     lag = gather[:, None] * organic - base_organic + organic - arriving
     efficiency = stages.efficiency[:, None]
     return aqueous, organic, organic + (1.0 - efficiency) / efficiency * lag
@@ -195,7 +225,7 @@ def _one_component(
             (stage,), [mol/m³].
     """
     distribution, dissolves, supply, lagged = component
-    efficiency, flow, rate = stages.efficiency, shared.organic_flow, shared.rate
+    efficiency, flow, rate = stages.efficiency, stages.organic, shared.rate
     zero = jnp.zeros_like(distribution)
     lag = 1.0 - efficiency
     gather = rate * stages.mixer_organic / flow
@@ -208,6 +238,11 @@ def _one_component(
     back = jnp.where(dissolves, -lag * arrivals.fresh_before, 0.0)
     lower = _blocks(zero, -flow * arrivals.fresh_before, zero, back).at[0].set(0.0)
     upper = _blocks(-arrivals.fresh_above, zero, zero, zero)
+    if arrivals.entrained is not None:
+        carried_up, share = arrivals.entrained.fresh_before, arrivals.entrained.fresh_above
+        onward = jnp.where(dissolves, -lag * share, 0.0)
+        lower = lower + _blocks(-carried_up, zero, zero, zero)
+        upper = upper + _blocks(zero, -flow * share, zero, onward)
     right = jnp.stack([supply, jnp.where(dissolves, lag * lagged, 0.0)], axis=1)
     exists = active[:, None, None]
     factors = factorise(

@@ -58,6 +58,12 @@ def system_warnings(
             f"The constant of {', '.join(interpolated)} is interpolated along the series, "
             f"not measured."
         )
+    assumed = [symbol for symbol in present if symbol in system.assumed]
+    if assumed:
+        found.append(
+            f"The constant of {', '.join(assumed)} in {system.name} is assumed: enough to size, "
+            f"not to promise."
+        )
     apparent = [slope.element for slope in system.apparent if slope.element in present]
     if apparent:
         found.append(

@@ -212,6 +212,15 @@ class ExtractionSystem:
         )
 
     @property
+    def assumed(self) -> tuple[str, ...]:
+        """Elements whose constant nobody measured or derived: it was chosen."""
+        return tuple(
+            symbol
+            for symbol, evidence in zip(self.elements, self.evidence, strict=True)
+            if evidence == "assumed"
+        )
+
+    @property
     def sources(self) -> tuple[Source, ...]:
         """Every source the system rests on, each once."""
         named = [*self.constant_sources, self.saponification_source, *self.basis]

@@ -49,7 +49,8 @@ def parse_system(content: str | bytes, *, where: str = "system") -> ExtractionSy
 
     Raises:
         DataError: The text is no YAML, a key is unknown, missing or twice there, a value is of the
-            wrong kind, an element or source is unknown, or the covariance does not fit.
+            wrong kind, an element or source is unknown, the covariance does not fit, or
+            `assumed_constants` does not name exactly the elements with an assumed constant.
     """
     document = read_yaml(content, where, FORMAT)
     try:
@@ -62,6 +63,7 @@ def parse_system(content: str | bytes, *, where: str = "system") -> ExtractionSy
         except SpecificationError as error:
             raise DataError(error.what, where=f"{where}: elements", mend=error.mend) from error
     _check_sources(read, where)
+    _check_assumed(read, where)
     covariance = _covariance(read, where)
     sources = {key: Source(**entry.model_dump()) for key, entry in read.sources.items()}
     try:
@@ -141,6 +143,17 @@ def _covariance(read: SystemFile, where: str) -> NDArray[np.float64]:
             allowed=f"{count} rows of {count} numbers, in the order of elements",
         )
     return np.array(read.log10_covariance)
+
+
+def _check_assumed(read: SystemFile, where: str) -> None:
+    differing = read.undeclared()
+    if differing:
+        raise DataError(
+            f"{', '.join(differing)} stands there or rests on an assumed source, not both.",
+            where=f"{where}: assumed_constants",
+            allowed="the elements whose source has the evidence 'assumed', all of them, no others",
+            mend="List each element with an assumed constant, or give its source.",
+        )
 
 
 def _check_sources(read: SystemFile, where: str) -> None:

@@ -194,6 +194,7 @@ class SystemFile(_Strict):
     extractant_form: ExtractantForm = "dimer"
     activity: ActivityKind = "ideal"
     elements: Annotated[dict[str, ConstantEntry], Field(min_length=1)]
+    assumed_constants: list[str] = []
     log10_covariance: list[list[FiniteFloat]] | None = None
     saponification: SaponificationEntry | None = None
     exchange_cations: dict[ExchangeCationName, ExchangeCationEntry] = {}
@@ -210,6 +211,18 @@ class SystemFile(_Strict):
     sources: dict[str, SourceEntry]
     basis: list[str] = []
     validity: list[str] = []
+
+    def undeclared(self) -> tuple[str, ...]:
+        """Return elements on which `assumed_constants` and the evidence of their source differ.
+
+        The list is kept by hand, so that nobody takes in an assumed constant unawares.
+        """
+        assumed = {
+            symbol
+            for symbol, entry in self.elements.items()
+            if self.sources[entry.source].evidence == "assumed"
+        }
+        return tuple(sorted(assumed ^ set(self.assumed_constants)))
 
     def exchanged(self, sources: Sources) -> tuple[ExchangeCation, ...]:
         """Return the further cations that the extractant carries."""

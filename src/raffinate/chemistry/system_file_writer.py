@@ -51,6 +51,7 @@ def write_system(system: ExtractionSystem) -> str:
             }
         ),
         "elements": _elements(system, keys),
+        **_unlike_the_default({"assumed_constants": (list(system.assumed), [])}),
         "log10_covariance": [_Row(row) for row in system.log10_covariance.tolist()],
         **_organic_parts(system, keys),
         "sources": {key: _source_entry(source) for source, key in keys.items()},

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,9 +211,10 @@ class Correction:
             channels: Which.
         """
         own = self.acting.own
+        lines, common = self._changes(forward, masses)
         columns = np.empty((forward.instrument.channels, len(self.acting.names)))
-        columns[:, :own] = forward.tables.line_response @ self._lines(forward, masses)
-        columns[:, own:] = self._common(forward, masses)
+        columns[:, :own] = forward.tables.line_response @ lines
+        columns[:, own:] = common
         away = _away(forward, drift)[:, None]
         first, second = derivatives(columns, forward.instrument.gain)
         columns += 0.5 * away**2 * second - away * first
@@ -245,26 +247,51 @@ class Correction:
         _, second = derivatives(away**2 * whole, forward.instrument.gain)
         whole += first + 0.5 * second
         own = self.acting.own
+        lines, common = self._changes(forward, masses)
         found = np.empty((len(rows), len(self.acting.names)))
-        found[:, :own] = (forward.tables.line_response.T @ whole).T @ self._lines(forward, masses)
-        found[:, own:] = whole.T @ self._common(forward, masses)
+        found[:, :own] = (forward.tables.line_response.T @ whole).T @ lines
+        found[:, own:] = whole.T @ common
         return scale * found
 
-    def _lines(self, forward: ForwardModel, masses: Array) -> Array:
-        primary, secondary = forward.line_intensities(masses)
-        return self.acting.lines[:, : self.acting.own] * (primary + secondary)[:, None]
+    def _changes(self, forward: ForwardModel, masses: Array) -> tuple[Array, Array]:
+        """Change of photons with the factors of lines (line, factor), of counts with the rest.
 
-    def _common(self, forward: ForwardModel, masses: Array) -> Array:
+        The second is (channel, common factor), undrifted.
+        """
+        response, (voltage, anode, path) = forward.tables.line_response, _moved(self)
+        fluxes = np.array([forward.beam.flux, voltage.beam.flux, anode.beam.flux])
+        # Counts are linear in the beam, which tube voltage and anode lines change.
+        lines = forward.line_sums(masses, fluxes)
+        counts, once = forward.scattered_by(masses, fluxes)
+        counts += response @ lines
+        by_path = (path.undetected(masses) - counts[:, 0]) / _STEP
         instrument = forward.instrument
-        here = forward.spectrum(masses)
-        columns = np.empty((instrument.channels, len(COMMON)))
-        for place in range(len(COMMON)):
-            moved = self.logs.copy()
-            # Upward only: the nodes end where the tube's spectrum does.
-            moved[self.acting.own + place] += _STEP
-            there = corrected(self.nominal, self.acting, moved).spectrum(masses)
-            columns[:, place] = (there - here) / _STEP
-        return columns
+        common = np.column_stack([counts[:, 1:], once, by_path])
+        return (
+            self.acting.lines[:, : self.acting.own] * lines[:, :1],
+            instrument.detector.shelved(common, instrument.edges),
+        )
+
+
+@lru_cache(maxsize=4)
+def _moved(one: Correction) -> tuple[ForwardModel, ForwardModel, ForwardModel]:
+    """Return models whose counts tell the change with voltage, anode lines and path.
+
+    The first two have the change of the beam for a beam. Every reading asks for the same ones.
+    """
+    here = one.forward()
+
+    def there(place: int) -> ForwardModel:
+        logs = one.logs.copy()
+        # Upward only: the nodes end where the tube's spectrum does.
+        logs[one.acting.own + place] += _STEP
+        return corrected(one.nominal, one.acting, logs)
+
+    def by_beam(place: int) -> ForwardModel:
+        change = (there(place).beam.flux - here.beam.flux) / _STEP
+        return replace(here, beam=replace(here.beam, flux=change))
+
+    return by_beam(0), by_beam(1), there(3)
 
 
 def _away(forward: ForwardModel, drift: Drift) -> Array:

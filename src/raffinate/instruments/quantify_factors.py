@@ -33,9 +33,7 @@ def factor_spread(model: FitModel, fit: Fit, live_time: float) -> tuple[Array, A
     pulled = model.factor_slopes(fit.values, live_time, weighted.T)
     moved = -(fit.covariance @ pulled)[:count]
     spread = moved @ correction.covariance @ moved.T
-    absent = np.empty(count)
-    for place, symbol in enumerate(model.sample.metals):
-        others = np.array([name.split()[0] != symbol for name in correction.acting.names])
-        row = np.where(others, moved[place], 0.0)
-        absent[place] = np.sqrt(max(float(row @ correction.covariance @ row), 0.0))
-    return spread, absent
+    owners = np.array([name.split()[0] for name in correction.acting.names])
+    others = np.where(owners != np.array(model.sample.metals)[:, None], moved, 0.0)
+    absent = np.sum((others @ correction.covariance) * others, axis=1)
+    return spread, np.sqrt(np.maximum(absent, 0.0))

@@ -63,21 +63,27 @@ class Fit:
 
 def fisher_information(jacobian: Array, counts: Array) -> Array:
     """Return J' W J with Poisson weights of expected counts, (parameter, parameter)."""
-    weighted = jacobian / np.maximum(counts, LEAST_EXPECTED)[:, None]
+    weighted = jacobian * (1.0 / np.maximum(counts, LEAST_EXPECTED))[:, None]
     return np.asarray(jacobian.T @ weighted, dtype=np.float64)
 
 
 def inverse(information: Array) -> Array:
-    """Return the covariance of an information matrix, scaled first as units differ widely."""
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-300))
-    unit = information * np.outer(scale, scale)
+    """Return the covariance of an information matrix, scaled first as units differ widely.
+
+    Args:
+        information: (parameter, parameter), or a stack of them.
+    """
+    diagonal = np.diagonal(information, axis1=-2, axis2=-1)
+    scale = 1.0 / np.sqrt(np.maximum(diagonal, 1e-300))
+    scales = scale[..., :, None] * scale[..., None, :]
+    unit = information * scales
     try:
         np.linalg.cholesky(unit)
         scaled = np.linalg.inv(unit)
     except np.linalg.LinAlgError:
         # Two parameters that the spectrum cannot tell apart.
         scaled = np.linalg.pinv(unit, rcond=1e-13, hermitian=True)
-    return np.asarray(scaled * np.outer(scale, scale), dtype=np.float64)
+    return np.asarray(scaled * scales, dtype=np.float64)
 
 
 def deviance(counts: Array, expected: Array) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from raffinate.instruments.quantify_fit import LEAST_EXPECTED, Fit
 from raffinate.instruments.quantify_model import FitModel
@@ -33,6 +35,10 @@ UNKNOWN_SIGNIFICANCE = 6.0
 """Of an unexplained line, in standard deviations: chance gives one in 1e6 spectra."""
 TAIL = (0.95, 1.959964)
 """Share of normal deviates within so many standard deviations: that of stated intervals."""
+PARTS = 12
+"""Of the fitted range, each with one width of lines."""
+REACH = 3.0
+"""How far a line is laid over the residual, [standard deviations]."""
 MOST_LINES = 5
 NEIGHBOUR = 50.0
 """Elements with a strongest line this close are named for an unexplained one, [eV]."""
@@ -191,21 +197,33 @@ def line_significance(model: FitModel, counts: Array, expected: Array) -> Array:
         counts: (fitted channel,).
         expected: By the model, (fitted channel,).
     """
+    shape, squared = _line_shapes(model)
+    variance = np.maximum(expected, LEAST_EXPECTED)
+    pull = shape @ ((counts - expected) / variance)
+    return np.asarray(pull / np.sqrt(squared @ (1.0 / variance)), dtype=np.float64)
+
+
+@lru_cache(maxsize=4)
+def _line_shapes(model: FitModel) -> tuple[csr_array, csr_array]:
+    """Return a Gaussian about each channel and its square, (fitted channel, fitted channel).
+
+    The same for every reading of an analyzer, so the last are kept.
+    """
     instrument = model.forward.instrument
     energies = instrument.energies[model.channels]
-    # Nearly the same width over the few channels of one line: one kernel per tenth of the range.
-    variance = np.maximum(expected, LEAST_EXPECTED)
-    residual = (counts - expected) / variance
-    significance = np.zeros_like(expected)
-    for part in np.array_split(np.arange(len(expected)), 12):
-        sigma = float(instrument.detector.sigma([energies[part[len(part) // 2]]])[0])
-        reach = int(np.ceil(3.0 * sigma / instrument.gain))
-        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * instrument.gain / sigma) ** 2)
-        low, high = max(part[0] - reach, 0), min(part[-1] + reach + 1, len(expected))
-        pull = np.convolve(residual[low:high], kernel, mode="same")
-        norm = np.sqrt(np.convolve(1.0 / variance[low:high], kernel**2, mode="same"))
-        significance[part] = (pull / norm)[part - low]
-    return significance
+    sigma = np.empty_like(energies)
+    # Nearly the same width over the few channels of one line: one for each part of the range.
+    for part in np.array_split(np.arange(len(energies)), PARTS):
+        sigma[part] = instrument.detector.sigma([energies[part[len(part) // 2]]])[0]
+    reach = int(np.ceil(REACH * np.max(sigma) / instrument.gain))
+    away = np.abs(np.arange(-reach, reach + 1) * instrument.gain)
+    values = np.exp(-0.5 * (away / sigma[:, None]) ** 2)
+    near = away <= np.ceil(REACH * sigma / instrument.gain)[:, None] * instrument.gain
+    columns = np.arange(len(energies))[:, None] + np.arange(-reach, reach + 1)
+    rows = np.broadcast_to(np.arange(len(energies))[:, None], columns.shape)
+    kept = near & (columns >= 0) & (columns < len(energies))
+    shape = csr_array((values[kept], (rows[kept], columns[kept])), shape=(len(energies),) * 2)
+    return shape, shape.power(2)
 
 
 def unknown_lines(model: FitModel, significance: Array) -> list[Flag]:

@@ -101,16 +101,20 @@ def detection_limits(jacobian: Array, counts: Array, values: Array, metals: int)
         values: (parameter,).
         metals: How many of the parameters, the first, are metals.
     """
-    limits = np.empty(metals)
-    for place in range(metals):
-        own = jacobian[:, place]
-        without = counts - own * max(float(values[place]), 0.0)
-        absent = _deviation(jacobian, without, place)
-        present = _deviation(jacobian, without + own * 2.0 * ONE_SIDED * absent, place)
-        limits[place] = ONE_SIDED * (absent + present)
-    return limits
+    own = np.ascontiguousarray(jacobian.T)
+    without = counts - own[:metals] * np.maximum(values[:metals], 0.0)[:, None]
+    absent = _deviations(own, without)
+    present = _deviations(own, without + own[:metals] * (2.0 * ONE_SIDED * absent)[:, None])
+    return np.asarray(ONE_SIDED * (absent + present), dtype=np.float64)
 
 
-def _deviation(jacobian: Array, counts: Array, place: int) -> float:
-    information = fisher_information(jacobian, np.maximum(counts, LEAST_EXPECTED))
-    return float(np.sqrt(inverse(information)[place, place]))
+def _deviations(columns: Array, counts: Array) -> Array:
+    """Standard deviation of each metal where the counts are those without it, (metal,).
+
+    Args:
+        columns: Change of counts with each parameter, (parameter, fitted channel).
+        counts: (metal, fitted channel).
+    """
+    weights = 1.0 / np.maximum(counts, LEAST_EXPECTED)
+    stacked = np.array([(columns * weight) @ columns.T for weight in weights])
+    return np.sqrt(np.diagonal(inverse(stacked), axis1=1, axis2=2).diagonal())

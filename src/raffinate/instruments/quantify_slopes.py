@@ -20,19 +20,36 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Paths:
-    """What both functions below need.
+    """Ways into and out of the sample.
 
     Attributes:
         entering: Linear attenuation over the sine at nodes, (node,), [1/m].
         leaving: Likewise of lines, (line, 1), [1/m].
         both: Integral over depth, (line, node), [m].
-        steepness: Its derivative with `entering` or `leaving`, (line, node), [m²].
+        steepness: Derivative of its logarithm with `entering` or `leaving`, (line, node), [m].
     """
 
     entering: Array
     leaving: Array
     both: Array
     steepness: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Excited:
+    """What excites the lines, and how its sum over depth and nodes changes.
+
+    Attributes:
+        value: Photons made where the beam's come to, (line, node).
+        by_node: Change with each component's mass through what enters, (line, component).
+        by_leaving: Change with `leaving`, (line,).
+        by_mass: Change with each component's mass through what excites, (line, component).
+    """
+
+    value: Array
+    by_node: Array
+    by_leaving: Array
+    by_mass: Array
 
 
 def line_slopes(model: ForwardModel, masses: Array) -> Array:
@@ -49,21 +66,26 @@ def line_slopes(model: ForwardModel, masses: Array) -> Array:
     lines = emission.lines
     nodes, _, at_lines, _ = tables.attenuation
     paths = _paths(beam, masses @ nodes, masses @ at_lines)
-    excited = emission.production[lines.row] * beam.flux
-    value, by_node, by_leaving, by_mass = _secondary(model, masses, paths)
-    value += excited
+    direct = emission.production[lines.row]
+    direct *= beam.flux
+    value, change = direct, np.zeros((len(lines), len(masses)))
+    by_leaving = np.zeros(len(lines))
+    if model.enhancement and len(emission.exciters):
+        by_lines = _by_lines(model, masses, paths)
+        value = direct + by_lines.value
+        change += by_lines.by_node + by_lines.by_mass
+        by_leaving += by_lines.by_leaving
     if model.scatter_enhancement:
-        strength = masses @ tables.scattering
-        more, more_node, more_leaving = _scatter_factor(paths, masses @ nodes, excited)
-        value += strength * more
-        by_node += strength * paths.both * more_node
-        by_leaving += np.sum(strength * paths.both * more_leaving, axis=1)
-        by_mass += (paths.both * more) @ tables.scattering.T
-    bent = paths.steepness * value
-    by_node += bent / beam.sine_in
-    by_leaving += np.sum(bent, axis=1)
-    inner = np.sum(paths.both * value, axis=1)
-    change = by_mass + by_node @ nodes.T + (by_leaving / beam.sine_out)[:, None] * at_lines.T
+        by_scatter = _by_scatter(model, masses, paths, direct)
+        value = value + by_scatter.value
+        change += by_scatter.by_node + by_scatter.by_mass
+        by_leaving += by_scatter.by_leaving
+    value = value * paths.both
+    inner = np.sum(value, axis=1)
+    value *= paths.steepness
+    by_leaving += np.sum(value, axis=1)
+    change += value @ (nodes / beam.sine_in).T
+    change += (by_leaving / beam.sine_out)[:, None] * at_lines.T
     change *= masses[lines.component][:, None]
     change[np.arange(len(lines)), lines.component] += inner
     return np.asarray(
@@ -73,58 +95,80 @@ def line_slopes(model: ForwardModel, masses: Array) -> Array:
 
 def _paths(beam: Beam, at_nodes: Array, at_lines: Array) -> _Paths:
     entering, leaving = at_nodes / beam.sine_in, (at_lines / beam.sine_out)[:, None]
-    total = entering + leaving
+    both = entering + leaving
     if math.isinf(beam.depth) or float(np.min(leaving)) * beam.depth > OPAQUE:
-        both = 1.0 / total
-        steepness = -(both**2)
-    else:
-        decay = np.exp(-total * beam.depth)
-        both = (1.0 - decay) / total
-        steepness = (beam.depth * decay - both) / total
-    return _Paths(entering=entering, leaving=leaving, both=both, steepness=steepness)
-
-
-def _scatter_factor(paths: _Paths, at_nodes: Array, excited: Array) -> tuple[Array, Array, Array]:
-    """Enhancement per scattering strength, and its derivatives with node and leaving."""
-    leaving = paths.leaving
-    above = math.log1p(float(paths.entering[0] / at_nodes[0])) / paths.entering
-    below = np.log1p(leaving / at_nodes) / leaving
-    half, joined = 0.5 * excited, at_nodes + leaving
-    by_node = -half * (above / at_nodes + 1.0 / (at_nodes * joined))
-    return half * (above + below), by_node, half * (1.0 / joined - below) / leaving
-
-
-def _secondary(
-    model: ForwardModel, masses: Array, paths: _Paths
-) -> tuple[Array, Array, Array, Array]:
-    """What lines excite: (line, node), and the sums' derivatives with nodes, leaving and masses."""
-    emission, tables = model.emission, model.tables
-    lines, exciters = emission.lines, emission.exciters
-    by_mass = np.zeros((len(lines), len(masses)))
-    if not len(exciters) or not model.enhancement:
-        nothing = np.zeros_like(paths.both)
-        return nothing, nothing.copy(), np.zeros(len(lines)), by_mass
-    own = (masses @ tables.attenuation[3])[:, None]
-    entering, leaving = paths.entering, paths.leaving
-    unit = exciters.share[:, None] * emission.production[exciters.row] * model.beam.flux
-    made = masses[exciters.component][:, None] * unit
-    yields = 0.5 * emission.production_by[lines.row]
-    above, below = np.log1p(entering / own) / entering, np.log1p(leaving / own.T) / leaving
-    value = yields @ (made * above) + (yields * below) @ made
-    steeper = (1.0 / (own + entering) - above) / entering
-    by_node = paths.both * (yields @ (made * steeper)) / model.beam.sine_in
-    reached = paths.both @ unit.T
-    amount = masses[exciters.component]
-    by_leaving = np.sum(
-        yields * (1.0 / (own.T + leaving) - below) / leaving * reached * amount, axis=1
+        np.reciprocal(both, out=both)
+        return _Paths(entering=entering, leaving=leaving, both=both, steepness=-both)
+    decay = np.exp(-both * beam.depth)
+    steepness = beam.depth * decay / (1.0 - decay) - 1.0 / both
+    return _Paths(
+        entering=entering, leaving=leaving, both=(1.0 - decay) / both, steepness=steepness
     )
-    by_own = paths.both @ (unit / (own + entering)).T + reached / (own.T + leaving)
-    by_mass -= (yields * by_own * amount / own.T) @ tables.attenuation[3].T
-    explicit = yields * (paths.both @ (unit * above).T + below * reached)
+
+
+def _by_scatter(model: ForwardModel, masses: Array, paths: _Paths, direct: Array) -> _Excited:
+    """What the scattered beam excites: `direct` again, by scattering and two paths."""
+    nodes, scattering = model.tables.attenuation[0], model.tables.scattering
+    entering, leaving, at_nodes = paths.entering, paths.leaving, masses @ nodes
+    above = math.log1p(1.0 / model.beam.sine_in) / entering
+    below = np.log1p(np.multiply.outer(leaving[:, 0], 1.0 / at_nodes))
+    below /= leaving
+    half = 0.5 * direct
+    more = below + above
+    more *= half
+    by_mass = (more * paths.both) @ scattering.T
+    strength = masses @ scattering
+    more *= strength
+    half *= paths.both
+    half *= strength
+    joined = np.reciprocal(at_nodes + leaving)
+    below -= joined
+    below *= half
+    joined += above
+    joined *= half
+    return _Excited(
+        value=more,
+        by_node=-(joined @ (nodes / at_nodes).T),
+        by_leaving=-np.sum(below, axis=1) / leaving[:, 0],
+        by_mass=by_mass,
+    )
+
+
+def _by_lines(model: ForwardModel, masses: Array, paths: _Paths) -> _Excited:
+    """What other lines of the sample excite."""
+    emission, tables, beam = model.emission, model.tables, model.beam
+    exciters, table, row = emission.exciters, tables.attenuation[3], emission.lines.row
+    own, entering, leaving = masses @ table, paths.entering, paths.leaving
+    shared = 0.5 * emission.production_by * exciters.share
+    yields = shared * masses[exciters.component]
+    made, above, inside = np.empty((3, len(exciters), len(entering)))
+    np.multiply(emission.production[exciters.row], beam.flux, out=made)
+    np.log1p(np.multiply.outer(1.0 / own, entering, out=above), out=above)
+    above *= made
+    above /= entering
+    np.divide(made, own[:, None] + entering, out=inside)
+    below, beside = np.log1p(leaving / own) / leaving, 1.0 / (own + leaving)
+    # Shells are fewer than lines: what does not depend on the way out is summed for them.
+    steeper = (yields @ ((inside - above) / entering))[row]
+    steeper *= paths.both
+    reached, reached_inside = paths.both @ made.T, paths.both @ inside.T
+    by_own = (reached_inside + reached * beside) * (yields[row] / own)
+    by_mass = -by_own @ table.T
+    explicit = shared[row] * below * reached
     for component in np.unique(exciters.component):
         chosen = exciters.component == component
+        by_shell = shared[:, chosen] @ above[chosen]
         by_mass[:, component] += np.sum(explicit[:, chosen], axis=1)
-    return value, by_node, by_leaving, by_mass
+        by_mass[:, component] += np.einsum("ln,ln->l", paths.both, by_shell[row])
+    value = (yields[row] * below) @ made
+    value += (yields @ above)[row]
+    by_leaving = np.sum(yields[row] * (beside - below) * reached, axis=1) / leaving[:, 0]
+    return _Excited(
+        value=value,
+        by_node=steeper @ (tables.attenuation[0] / beam.sine_in).T,
+        by_leaving=by_leaving,
+        by_mass=by_mass,
+    )
 
 
 def scatter_slopes(model: ForwardModel, masses: Array, changes: Array, steps: Array) -> Array:
@@ -139,13 +183,10 @@ def scatter_slopes(model: ForwardModel, masses: Array, changes: Array, steps: Ar
         steps: Of the difference quotients, in units of the parameters, (direction,).
     """
     tables = model.tables
-    here = _scatter_at_nodes(model, masses)
-    columns = [np.empty((len(part), len(steps))) for part in here]
-    for place, step in enumerate(steps.tolist()):
-        there = _scatter_at_nodes(model, masses + step * changes[:, place])
-        for column, after, before in zip(columns, there, here, strict=True):
-            column[:, place] = (after - before) / step
-    coherent, continuum, lines, twice = columns
+    cases = np.vstack([masses, masses + steps[:, None] * changes.T])
+    coherent, continuum, lines, twice = (
+        ((part[1:] - part[0]) / steps[:, None]).T for part in _scatter_at_nodes(model, cases)
+    )
     return np.asarray(
         tables.coherent_response @ coherent
         + tables.compton_response @ continuum
@@ -156,20 +197,28 @@ def scatter_slopes(model: ForwardModel, masses: Array, changes: Array, steps: Ar
 
 
 def _scatter_at_nodes(model: ForwardModel, masses: Array) -> tuple[Array, Array, Array, Array]:
-    """Photons toward the detector as `ForwardModel.scattered` hands them to its responses."""
+    """Photons toward the detector as `ForwardModel.scattered` hands them to its responses.
+
+    Args:
+        model: The forward model.
+        masses: (case, component).
+
+    Returns:
+        Four times (case, column of the response).
+    """
     tables, beam = model.tables, model.beam
     at_nodes, at_shifted = masses @ tables.attenuation[0], masses @ tables.attenuation[1]
     entering, leaving = at_nodes / beam.sine_in, at_shifted / beam.sine_out
     reaching = beam.flux / beam.sine_in
     coherent = reaching * (masses @ tables.coherent)
     coherent *= _escape(entering + at_nodes / beam.sine_out, beam.depth)
-    shifted = _escape(entering + leaving, beam.depth)
-    each = masses[:, None] * tables.compton * (reaching * shifted)
+    shifted = reaching * _escape(entering + leaving, beam.depth)
     paths = np.log1p(entering / at_nodes) / entering + np.log1p(leaving / at_nodes) / leaving
-    twice = (masses @ tables.scattering) ** 2 * paths * shifted * reaching / (8.0 * math.pi)
+    twice = (masses @ tables.scattering) ** 2 * paths * shifted / (8.0 * math.pi)
     smooth = tables.smooth
-    continuum = np.sum(each[:, :smooth], axis=0) + twice[:smooth]
-    return coherent, continuum, each[:, smooth:].ravel(), twice[smooth:]
+    continuum = (masses @ tables.compton[:, :smooth]) * shifted[:, :smooth] + twice[:, :smooth]
+    each = masses[:, :, None] * tables.compton[:, smooth:] * shifted[:, None, smooth:]
+    return coherent, continuum, each.reshape(len(masses), -1), twice[:, smooth:]
 
 
 def _escape(total: Array, depth: float) -> Array:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from raffinate.errors import SpecificationError, nearest_name
-from raffinate.instruments.schedule import Slot
+from raffinate.instruments.schedule import Slot, Why
 
 Kind = Literal["stream", "blank", "standard"]
 """What is in the cell: a stream of the plant, a liquor without metals, or one of known content."""
@@ -29,6 +29,8 @@ class Line:
         longest_interval: From sample to sample, [s]; a short one is a high priority. For a blank
             or a standard it is the period of the check.
         kind: What it is.
+        shortest_interval: From sample to sample where a request asks for it, [s]; the round
+            itself and lateness pay no heed to it.
     """
 
     name: str
@@ -36,16 +38,22 @@ class Line:
     purge_time: float
     longest_interval: float
     kind: Kind = "stream"
+    shortest_interval: float = 0.0
 
     def __post_init__(self) -> None:
-        times = (self.count_time, self.purge_time, self.longest_interval)
+        times = (self.count_time, self.purge_time, self.longest_interval, self.shortest_interval)
         if not all(math.isfinite(time) for time in times) or not (
-            self.count_time > 0.0 and self.purge_time >= 0.0 and self.longest_interval > 0.0
+            self.count_time > 0.0
+            and self.purge_time >= 0.0
+            and self.longest_interval > self.shortest_interval >= 0.0
         ):
             raise SpecificationError(
-                f"count_time, purge_time, longest_interval are {times} s.",
+                f"count_time, purge_time, longest_interval, shortest_interval are {times} s.",
                 where=f"line {self.name}",
-                allowed="finite, count_time and longest_interval above 0 s, purge_time 0 s or more",
+                allowed=(
+                    "finite, count_time above 0 s, purge_time and shortest_interval 0 s or more, "
+                    "longest_interval above shortest_interval"
+                ),
             )
 
     @property
@@ -140,8 +148,10 @@ class SamplingPlan:
         """Return the measurement that begins now, and the state after it.
 
         First a check that is due; then a stream that would be late if it waited for one more
-        measurement, the latest first; then the request of greatest worth; then the stream whose
-        last sample is oldest for its interval. The order of `lines` decides between equals.
+        measurement, the latest first; then a stream that was never measured, of which no estimate
+        knows what it is worth; then the request of greatest worth among the streams whose shortest
+        interval has passed; then the stream whose last sample is oldest for its interval. The
+        order of `lines` decides between equals.
 
         Args:
             state: Where the round stands.
@@ -150,12 +160,7 @@ class SamplingPlan:
         Raises:
             SpecificationError: A request names no stream, or its worth is not finite.
         """
-        line = (
-            self._check_due(state)
-            or self._late(state)
-            or self._asked_for(requests)
-            or max(self._of_kind("stream"), key=lambda one: _lateness(one, state))
-        )
+        line, why = self._chosen(state, requests)
         begins = state.time
         slot = Slot(
             index=state.count,
@@ -163,6 +168,7 @@ class SamplingPlan:
             purge_time=begins,
             sample_time=begins + line.purge_time,
             result_time=begins + line.slot_time,
+            why=why,
         )
         after = replace(
             state,
@@ -171,6 +177,31 @@ class SamplingPlan:
             sampled={**state.sampled, line.name: slot.sample_time},
         )
         return after, slot
+
+    def due_again(self, state: SamplingState, name: str) -> SamplingState:
+        """Return the state in which a check is due at once, as if it had never been made.
+
+        Raises:
+            SpecificationError: There is no check of this name.
+        """
+        line = self.line(name)
+        if line.kind == "stream":
+            raise SpecificationError(
+                f"{name} is a stream.", where="sampling plan", allowed="a blank or a standard"
+            )
+        left = {each: time for each, time in state.sampled.items() if each != name}
+        return replace(state, sampled=left)
+
+    def _chosen(self, state: SamplingState, requests: Sequence[Request]) -> tuple[Line, Why]:
+        asked = self._asked_for(state, requests)
+        if (check := self._check_due(state)) is not None:
+            return check, "check"
+        if (late := self._late(state)) is not None:
+            return late, "late"
+        unseen = any(line.name not in state.sampled for line in self._of_kind("stream"))
+        if asked is not None and not unseen:
+            return asked, "asked"
+        return max(self._of_kind("stream"), key=lambda one: _lateness(one, state)), "rota"
 
     def _of_kind(self, *kinds: Kind) -> list[Line]:
         return [line for line in self.lines if line.kind in kinds]
@@ -196,7 +227,7 @@ class SamplingPlan:
         ]
         return max(late, key=lambda line: _lateness(line, state), default=None)
 
-    def _asked_for(self, requests: Sequence[Request]) -> Line | None:
+    def _asked_for(self, state: SamplingState, requests: Sequence[Request]) -> Line | None:
         worth: dict[str, float] = {}
         for request in requests:
             line = self.line(request.stream)
@@ -207,7 +238,13 @@ class SamplingPlan:
                     allowed="a stream, with a finite worth",
                 )
             worth[line.name] = max(worth.get(line.name, 0.0), request.worth)
-        wanted = [line for line in self.lines if worth.get(line.name, 0.0) > 0.0]
+        wanted = [
+            line
+            for line in self.lines
+            if worth.get(line.name, 0.0) > 0.0
+            and state.time + line.purge_time
+            >= state.sampled.get(line.name, -math.inf) + line.shortest_interval
+        ]
         return max(wanted, key=lambda line: worth[line.name], default=None)
 
 

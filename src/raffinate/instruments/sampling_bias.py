@@ -136,6 +136,17 @@ class BiasFilter:
             assays=state.assays + 1,
         )
 
+    def rescaled(self, state: BiasState, change: Array) -> BiasState:
+        """Return what is known after the analyzer was recalibrated.
+
+        Readings are exp(change) times what they were, so that much less is left to correct.
+
+        Args:
+            state: Before.
+            change: Of the logarithm of its readings, (element,), [-].
+        """
+        return replace(state, factor=state.factor - change)
+
     def corrected(self, state: BiasState, reading: Reading) -> Reading:
         """Return the reading as the laboratory would have it.
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from raffinate.errors import SpecificationError, nearest_name
+
+Why = Literal["rota", "check", "late", "asked"]
+"""rota: its turn has come; check: a blank or standard is due; late: it would be overdue otherwise;
+asked: the estimation learns most from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +24,7 @@ class Slot:
         purge_time: Plant time at which the line begins to be flushed with the stream, [s].
         sample_time: Plant time at which the cell is closed and counting begins, [s].
         result_time: Plant time at which counting ends and the result is known, [s].
+        why: Why it is this stream's turn.
     """
 
     index: int
@@ -26,6 +32,7 @@ class Slot:
     purge_time: float
     sample_time: float
     result_time: float
+    why: Why = "rota"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from raffinate.errors import SpecificationError
 from raffinate.instruments.xrf_instrument import XrfInstrument
@@ -72,10 +75,11 @@ def drifted(spectrum: Array, instrument: XrfInstrument, drift: Drift) -> Array:
     if drift.zero == 0.0 and drift.gain == 0.0:
         return widened
     edges = instrument.edges
-    origin = (edges - drift.zero) / (1.0 + drift.gain)
-    places = (origin - edges[0]) / instrument.gain
-    cumulative = np.concatenate([np.zeros_like(widened[:1]), np.cumsum(widened, axis=0)])
-    return np.diff(_interpolated(cumulative, places), axis=0)
+    moved = _stretching(len(edges), float(edges[0]), instrument.gain, drift.zero, drift.gain)
+    cumulative = np.zeros((len(widened) + 1, *widened.shape[1:]))
+    np.cumsum(widened, axis=0, out=cumulative[1:])
+    placed = moved @ cumulative
+    return np.asarray(placed[1:] - placed[:-1], dtype=np.float64)
 
 
 def _second_difference(values: Array) -> Array:
@@ -86,18 +90,31 @@ def _second_difference(values: Array) -> Array:
     return bent
 
 
-def _interpolated(values: Array, places: Array) -> Array:
-    """Return values between rows, constant beyond the ends, (place, ...)."""
-    count = len(values)
+@lru_cache(maxsize=16)
+def _stretching(count: int, first: float, step: float, zero: float, gain: float) -> csr_array:
+    """Return what interpolates a cumulative spectrum at drifted edges, (edge, edge).
+
+    Constant beyond the ends. A fit asks for spectrum and slopes at one drift, so the last are kept.
+
+    Args:
+        count: Of the edges.
+        first: Energy of the first, [eV].
+        step: Between them, [eV].
+        zero: Of the drift, [eV].
+        gain: Likewise, [-].
+    """
+    edges = first + step * np.arange(count)
+    places = ((edges - zero) / (1.0 + gain) - first) / step
     inside = np.clip(places, 0.0, count - 1.0)
-    first = np.clip(np.floor(inside).astype(np.int_) - _POINTS // 2 + 1, 0, count - _POINTS)
-    away = inside - first
-    result = np.zeros((len(places), *values.shape[1:]))
+    start = np.clip(np.floor(inside).astype(np.int32) - _POINTS // 2 + 1, 0, count - _POINTS)
+    away = inside - start - np.arange(_POINTS)[:, None]
+    weight = np.ones((_POINTS, count))
+    below, above = np.ones(count), np.ones(count)
     for own in range(_POINTS):
-        weight = np.ones_like(away)
-        for other in range(_POINTS):
-            if other != own:
-                weight *= (away - other) / (own - other)
-        shape = (len(places), *([1] * (values.ndim - 1)))
-        result += weight.reshape(shape) * values[first + own]
-    return result
+        other = _POINTS - 1 - own
+        weight[own] *= below / math.prod(own - point for point in range(_POINTS) if point != own)
+        weight[other] *= above
+        below, above = below * away[own], above * away[other]
+    columns = start[:, None] + np.arange(_POINTS, dtype=np.int32)
+    rows = np.arange(0, count * _POINTS + 1, _POINTS, dtype=np.int32)
+    return csr_array((weight.T.ravel(), columns.ravel(), rows), shape=(count, count))

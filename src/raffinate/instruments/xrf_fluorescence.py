@@ -203,7 +203,7 @@ class Beam:
         """
         total = entering[None, :] + leaving[:, None]
         if math.isinf(self.depth) or np.all(leaving * self.depth > OPAQUE):
-            return np.asarray(1.0 / total, dtype=np.float64)
+            return np.reciprocal(total, out=total)
         return np.asarray(-np.expm1(-total * self.depth) / total, dtype=np.float64)
 
 
@@ -246,27 +246,59 @@ def fluorescence(
         Primary and secondary intensity, (line,), [1/(s sr)]. The secondary one is that of an
         infinitely thick sample, and takes scattered photons as isotropic and of unchanged energy.
     """
+    primary, secondary = kernels(emission, concentration, beam, attenuation, scattered)
+    return primary @ beam.flux, secondary @ beam.flux
+
+
+def kernels(
+    emission: Emission,
+    concentration: Array,
+    beam: Beam,
+    attenuation: tuple[Array, Array, Array],
+    scattered: Array | None = None,
+) -> tuple[Array, Array]:
+    """Return `fluorescence` of one photon of the beam at each node, whatever its spectrum.
+
+    Args:
+        emission: As of `fluorescence`, and the next four.
+        concentration: Of each component.
+        beam: What excites; its flux is not read.
+        attenuation: At the nodes, the lines and the exciters.
+        scattered: Linear scattering at the nodes, or None.
+
+    Returns:
+        Primary and secondary, (line, node), [1/sr].
+    """
     at_nodes, at_lines, at_exciters = attenuation
     lines, exciters = emission.lines, emission.exciters
     entering, leaving = at_nodes / beam.sine_in, at_lines / beam.sine_out
     both = beam.escape(entering, leaving)
     own = concentration[lines.component] * lines.share / (4.0 * math.pi * beam.sine_in)
-    excited = emission.production[lines.row] * beam.flux
-    primary = own * np.einsum("ln,ln->l", both, excited)
-    secondary = np.zeros_like(primary)
+    both *= own[:, None]
+    primary = emission.production[lines.row]
+    # What does not depend on the way out is summed for shells, of which there are fewer.
+    by_shell = np.zeros_like(emission.production)
     if len(exciters):
-        made = (concentration[exciters.component] * exciters.share)[:, None] * (
-            emission.production[exciters.row] * beam.flux
-        )
-        above = np.log1p(entering / at_exciters[:, None]) / entering
+        made = emission.production[exciters.row]
+        yields = emission.production_by * (0.5 * concentration[exciters.component] * exciters.share)
+        above = np.log1p(np.multiply.outer(1.0 / at_exciters, entering))
+        above *= made
+        by_shell += (yields @ above) / entering
         below = np.log1p(leaving[:, None] / at_exciters) / leaving[:, None]
-        paths = both @ (made * above).T + (both @ made.T) * below
-        secondary += 0.5 * own * np.einsum("lp,lp->l", emission.production_by[lines.row], paths)
+        below *= yields[lines.row]
+        secondary = below @ made
+    else:
+        secondary = np.zeros_like(both)
     if scattered is not None:
         # Of the beam itself, the ratio of both attenuations is that of the slopes.
-        above = math.log1p(1.0 / beam.sine_in) / entering
-        below = np.log1p(leaving[:, None] / at_nodes) / leaving[:, None]
-        below += above
-        below *= both
-        secondary += 0.5 * own * np.einsum("ln,ln->l", below, excited * scattered)
+        by_shell += emission.production * (
+            0.5 * math.log1p(1.0 / beam.sine_in) * scattered / entering
+        )
+        below = np.log1p(np.multiply.outer(leaving, 1.0 / at_nodes))
+        below *= primary
+        below *= np.multiply.outer(0.5 / leaving, scattered)
+        secondary += below
+    secondary += by_shell[lines.row]
+    secondary *= both
+    primary *= both
     return primary, secondary

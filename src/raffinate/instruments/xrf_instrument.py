@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -152,10 +153,17 @@ class XrfInstrument:
     @property
     def energies(self) -> Array:
         """Middles of the channels, (channel,), [eV]."""
-        return np.asarray(self.zero + self.gain * np.arange(self.channels), dtype=np.float64)
+        return _scale(self.zero, self.gain, self.channels)
 
     @property
     def edges(self) -> Array:
         """Edges of the channels, (channel + 1,), [eV]."""
-        places = np.arange(self.channels + 1) - 0.5
-        return np.asarray(self.zero + self.gain * places, dtype=np.float64)
+        return _scale(self.zero - 0.5 * self.gain, self.gain, self.channels + 1)
+
+
+@lru_cache(maxsize=32)
+def _scale(first: float, step: float, count: int) -> Array:
+    """Return equidistant energies, read only: every reading asks for them many times."""
+    energies = np.asarray(first + step * np.arange(count), dtype=np.float64)
+    energies.setflags(write=False)
+    return energies

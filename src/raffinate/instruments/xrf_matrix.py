@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -63,6 +64,7 @@ def formula_masses(formula: str) -> dict[str, float]:
     return masses
 
 
+@lru_cache(maxsize=64)
 def mass_fractions(formula: str) -> tuple[tuple[str, float], ...]:
     """Return (symbol, mass fraction) of a compound, [-]."""
     masses = formula_masses(formula)

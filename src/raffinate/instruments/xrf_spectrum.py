@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from raffinate.errors import SpecificationError
 from raffinate.instruments.xrf_drift import NO_DRIFT, Drift, drifted
-from raffinate.instruments.xrf_fluorescence import Beam, Emission, fluorescence
+from raffinate.instruments.xrf_fluorescence import Beam, Emission, kernels
 from raffinate.instruments.xrf_instrument import XrfInstrument
 from raffinate.instruments.xrf_responses import Sparse
 
@@ -129,22 +129,72 @@ class ForwardModel:
             masses: Of each component, (component,), [kg/m³].
             drift: Of the instrument.
         """
+        primary, secondary = self._kernels(masses)
+        flux = self._beam(drift).flux
+        leaving = self._leaving(drift, self.tables.fouling[2])
+        return (primary @ flux) * leaving, (secondary @ flux) * leaving
+
+    def _kernels(self, masses: ArrayLike) -> tuple[Array, Array]:
+        """Primary and secondary photons of each line for one of the beam, (line, node), [1/sr]."""
         concentration = self._checked(masses)
         at_nodes, _, at_lines, at_exciters = (
             concentration @ table for table in self.tables.attenuation
         )
-        primary, secondary = fluorescence(
+        return kernels(
             self._emission(),
             concentration,
-            self._beam(drift),
+            self.beam,
             (at_nodes, at_lines, at_exciters),
             concentration @ self.tables.scattering if self.scatter_enhancement else None,
         )
-        leaving = self._leaving(drift, self.tables.fouling[2])
-        return primary * leaving, secondary * leaving
+
+    def line_sums(self, masses: ArrayLike, fluxes: Array) -> Array:
+        """Return photons of each line for other spectra of the beam, (line, flux), [1/(s sr)].
+
+        Args:
+            masses: Of each component, (component,), [kg/m³].
+            fluxes: Photons at each node, (flux, node), [1/s].
+        """
+        primary, secondary = self._kernels(masses)
+        primary += secondary
+        return np.asarray(primary @ fluxes.T, dtype=np.float64)
 
     def scattered(self, masses: ArrayLike, drift: Drift = NO_DRIFT) -> tuple[Array, Array]:
         """Return coherent and Compton counts of the tube's spectrum, (channel,), [1/s]."""
+        coherent, single, double = self._scattered_photons(masses, drift)
+        tables = self.tables
+        compton = tables.compton_lines @ single[:, tables.smooth :].ravel()
+        compton += tables.double_lines @ double[tables.smooth :]
+        continuum = np.sum(single[:, : tables.smooth], axis=0) + double[: tables.smooth]
+        compton += tables.compton_response @ continuum
+        return tables.coherent_response @ coherent, compton
+
+    def scattered_by(self, masses: ArrayLike, fluxes: Array) -> tuple[Array, Array]:
+        """Return scattered counts of other spectra of the beam, and those of one Compton turn.
+
+        Args:
+            masses: Of each component, (component,), [kg/m³].
+            fluxes: Photons at each node, (flux, node), [1/s].
+
+        Returns:
+            (channel, flux) of all that is scattered; (channel,) of the first flux, by Compton once.
+        """
+        unit = replace(self, beam=replace(self.beam, flux=np.ones_like(self.beam.flux)))
+        coherent, single, double = unit._scattered_photons(masses, NO_DRIFT)
+        tables, smooth = self.tables, self.tables.smooth
+        hard = (single[:, None, smooth:] * fluxes[:, smooth:]).transpose(0, 2, 1)
+        by_lines = tables.compton_lines @ hard.reshape(-1, len(fluxes))
+        turned = np.sum(single[:, :smooth], axis=0)
+        continuum = np.vstack([(turned + double[:smooth]) * fluxes[:, :smooth],
+                               turned * fluxes[:1, :smooth]])  # fmt: skip
+        by_continuum = tables.compton_response @ continuum.T
+        counts = tables.coherent_response @ (coherent * fluxes).T
+        counts += by_continuum[:, :-1] + by_lines
+        counts += tables.double_lines @ (double[smooth:] * fluxes[:, smooth:]).T
+        return counts, by_continuum[:, -1] + by_lines[:, 0]
+
+    def _scattered_photons(self, masses: ArrayLike, drift: Drift) -> tuple[Array, Array, Array]:
+        """Coherent (node,), by Compton once (component, node) and twice (node,), [1/(s sr)]."""
         concentration = self._checked(masses)
         tables, beam = self.tables, self._beam(drift)
         at_nodes = concentration @ tables.attenuation[0]
@@ -158,14 +208,9 @@ class ForwardModel:
         each = entering * concentration[:, None] * tables.compton
         each *= _integral(path + at_shifted / beam.sine_out, depth)
         each *= self._leaving(drift, tables.fouling[1])
-        smooth = tables.smooth
         twice = self._twice(concentration, at_nodes, at_shifted) * beam.flux
         twice *= self._leaving(drift, tables.fouling[1])
-        continuum = np.sum(each[:, :smooth], axis=0) + twice[:smooth]
-        compton = tables.compton_response @ continuum
-        compton += tables.compton_lines @ each[:, smooth:].ravel()
-        compton += tables.double_lines @ twice[smooth:]
-        return tables.coherent_response @ coherent, compton
+        return coherent, each, twice
 
     def _twice(self, concentration: Array, at_nodes: Array, at_shifted: Array) -> Array:
         """Photons scattered twice, per photon of the beam, (node,), [1/sr].
@@ -207,10 +252,16 @@ class ForwardModel:
         Raises:
             SpecificationError: A mass is negative or not finite, or all are 0.
         """
+        return self._detected(self.undetected(masses, drift), drift)
+
+    def undetected(self, masses: ArrayLike, drift: Drift = NO_DRIFT) -> Array:
+        """Return `spectrum` without the shelf, and without drift but of the beam."""
         primary, secondary = self.line_intensities(masses, drift)
         coherent, compton = self.scattered(masses, drift)
-        whole = self.tables.line_response @ (primary + secondary) + coherent + compton
-        return self._detected(whole, drift)
+        return np.asarray(
+            self.tables.line_response @ (primary + secondary) + coherent + compton,
+            dtype=np.float64,
+        )
 
     def recorded(self, masses: ArrayLike, drift: Drift = NO_DRIFT) -> Array:
         """Return expected counts per second of live time with pile-up, (channel,), [1/s]."""

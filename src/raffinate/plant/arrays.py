@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.cascade.bank import (
+    AqueousFlows,
     Specification,
     Streams,
     Vessels,
+    aqueous_flows,
     bucket_size,
     no_specification,
 )
+from raffinate.cascade.entrainment import Entrainment, OrganicFeeds
 from raffinate.cascade.equations import Problem
 from raffinate.chemistry.elements import oxide_molar_masses
 from raffinate.chemistry.exchange import FLOOR, AcidicExchange, ExchangeParameters
@@ -29,13 +32,15 @@ from raffinate.chemistry.system_tableau import (
 )
 from raffinate.chemistry.tableau_chemistry import TableauChemistry, TableauParameters
 from raffinate.errors import SpecificationError
-from raffinate.numerics.jax_setup import given
-from raffinate.plant.model import Circuit, Liquor, Plant
+from raffinate.numerics.jax_setup import given, jax
+from raffinate.plant.model import Circuit, Liquor, OrganicFeed, Plant
 
 Array = NDArray[np.float64]
 
 MIXER_RATIO = (1.0 / 3.0, 3.0)
 """Organic to aqueous in a mixer outside which it does not run, [-]; internal recycle included."""
+
+_flows_at_once = jax.jit(aqueous_flows, static_argnums=1)
 
 SAPONIFIER = "ammonium"
 """Component with which a plant saponifies its organic."""
@@ -150,7 +155,7 @@ def streams_of(circuit: Circuit) -> Streams:
         if section.draw:
             draws.append((section.draw_flow, start))
         start = end
-    dimer = circuit.extractant_concentration / extractant_units(circuit.system)
+    dimer = extractant_of(circuit)
     cation = circuit.saponification_degree * circuit.extractant_concentration
     organic = np.array([0.0] * len(elements) + [max(cation, FLOOR), 0.0, dimer])
     return Streams(
@@ -162,7 +167,86 @@ def streams_of(circuit: Circuit) -> Streams:
         draw_flow=given(np.array([draw[0] for draw in draws])),
         draw_stage=given(np.array([draw[1] for draw in draws], dtype=np.int64)),
         recycle=given(recycle),
+        entrainment=entrainment_of(circuit),
+        organic_feeds=organic_feeds_of(circuit),
     )
+
+
+def entrainment_of(circuit: Circuit) -> Entrainment | None:
+    """Return the entrained shares of a circuit; None if its settlers part the phases clean."""
+    shares = np.zeros((2, bucket_size(circuit.stages)))
+    start = 0
+    for section in circuit.sections:
+        part = slice(start, start + section.stages)
+        shares[0, part], shares[1, part] = section.entrained_organic, section.entrained_aqueous
+        start += section.stages
+    # Barren organic is washed before it returns, and the wash goes back to the last stage.
+    shares[1, circuit.stages - 1] = 0.0
+    if not shares.any():
+        return None
+    organic, aqueous = given(shares)
+    return Entrainment(organic=organic, aqueous=aqueous)
+
+
+def organic_feeds_of(circuit: Circuit) -> OrganicFeeds | None:
+    """Return the organic fed between the ends of a circuit; None if there is none.
+
+    Raises:
+        SpecificationError: An element without a constant, an amount that cannot be, or more than
+            the extractant carries.
+    """
+    if all(section.organic is None for section in circuit.sections):
+        return None
+    dimer = extractant_of(circuit)
+    flows, rows, stages, start = [], [], [], 0
+    for section in circuit.sections:
+        if section.organic is not None:
+            _check_organic_feed(circuit, section.organic, dimer)
+            metals = [section.organic.concentration.get(symbol, 0.0) for symbol in circuit.elements]
+            flows.append(section.organic.flow)
+            rows.append([*metals, section.organic.cation, dimer])
+            stages.append(start)
+        start += section.stages
+    return OrganicFeeds(
+        flow=given(np.array(flows)),
+        concentration=given(np.array(rows)),
+        stage=given(np.array(stages, dtype=np.int64)),
+    )
+
+
+def _check_organic_feed(circuit: Circuit, feed: OrganicFeed, dimer: float) -> None:
+    where, elements = f"organic feed {feed.name}", circuit.elements
+    unknown = sorted(set(feed.concentration) - set(elements))
+    if unknown:
+        raise SpecificationError(
+            f"{', '.join(unknown)} has no constant in the system.",
+            where=where,
+            allowed=", ".join(elements),
+        )
+    for name, value in (*feed.concentration.items(), ("cation", feed.cation), ("flow", feed.flow)):
+        if not (np.isfinite(value) and value >= 0.0):
+            raise SpecificationError(f"{name} is {value:g}.", where=where, allowed="0 or more")
+    binding = dict(zip(elements, circuit.system.extractant_number.tolist(), strict=True))
+    bound = feed.cation + sum(binding[name] * value for name, value in feed.concentration.items())
+    if bound > dimer:
+        raise SpecificationError(
+            f"its metals and cation bind {bound:.4g} mol/m³ of extractant.",
+            where=where,
+            allowed=f"at most the {dimer:.4g} mol/m³ there are",
+            mend="Give it less metal.",
+        )
+
+
+def extractant_of(circuit: Circuit) -> float:
+    """Return the extractant of a circuit in the units of its system, such as dimer, [mol/m³]."""
+    return circuit.extractant_concentration / extractant_units(circuit.system)
+
+
+def settled_flows(streams: Streams) -> AqueousFlows:
+    """Return what settles and where it goes, padded as the streams are, as NumPy arrays."""
+    size = np.shape(streams.recycle)[0]
+    flows: AqueousFlows = jax.tree.map(np.asarray, _flows_at_once(streams, size))
+    return flows
 
 
 def vessels_of(circuit: Circuit) -> Vessels:
@@ -195,7 +279,11 @@ def vessels_of(circuit: Circuit) -> Vessels:
 
 
 def aqueous_leaving(circuit: Circuit) -> Array:
-    """Return the aqueous leaving every stage, (stage,), [m³/s]."""
+    """Return the aqueous that goes down from every stage on balance, (stage,), [m³/s].
+
+    Draws are not yet taken off. What entrainment sends up comes down again: it adds to what
+    settles, not to this.
+    """
     flow, rows = 0.0, []
     for section in reversed(circuit.sections):
         flow += section.aqueous.flow if section.aqueous is not None else 0.0
@@ -208,8 +296,13 @@ def mixer_ratios(circuit: Circuit) -> Array:
     """Return organic to aqueous in every mixer, internal recycle included, (stage,), [-]."""
     recycle = np.concatenate([np.full(s.stages, s.recycle) for s in circuit.sections])
     # Without any aqueous the ratio is infinite and refused by name; it must not divide by zero.
-    aqueous: Array = np.maximum(aqueous_leaving(circuit) + recycle, 1e-300)
-    return circuit.organic_flow / aqueous
+    leaving, organic = aqueous_leaving(circuit), np.full(circuit.stages, circuit.organic_flow)
+    if entrainment_of(circuit) is not None or organic_feeds_of(circuit) is not None:
+        flows = settled_flows(streams_of(circuit))
+        leaving = np.asarray(flows.leaving)[: circuit.stages]
+        organic = np.asarray(flows.organic)[: circuit.stages]
+    aqueous: Array = np.maximum(leaving + recycle, 1e-300)
+    return organic / aqueous
 
 
 def check_mixer_ratios(circuit: Circuit) -> None:

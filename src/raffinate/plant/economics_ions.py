@@ -19,6 +19,7 @@ from raffinate.errors import BalanceError, SpecificationError
 from raffinate.numerics.jax_setup import given
 from raffinate.plant.arrays import aqueous_leaving, is_simple_exchange
 from raffinate.plant.model import RAFFINATE, STRIP_LIQUOR, Circuit, Plant
+from raffinate.plant.refusals import refuse_entrainment, refuse_organic_feeds
 from raffinate.plant.steady import SteadyState
 
 Array = NDArray[np.float64]
@@ -196,9 +197,12 @@ def ion_balance(plant: Plant, state: SteadyState) -> IonBalance:
         state: Its steady state.
 
     Raises:
-        SpecificationError: A medium or saponifier whose reagent is unknown.
+        SpecificationError: A medium or saponifier whose reagent is unknown, or a bank that
+            entrains or is fed organic on the way.
         BalanceError: What enters is not what leaves.
     """
+    refuse_entrainment(plant.circuit, "economics")
+    refuse_organic_feeds(plant.circuit, "economics")
     operation = state.operation
     if operation is None:
         raise SpecificationError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from raffinate.cascade.bank import AqueousFlows, Streams, Unknowns, adjusted, aqueous_flows
+from raffinate.cascade.entrainment import going_down, returned_organic
 from raffinate.cascade.equations import Problem
 from raffinate.chemistry.elements import (
     AMMONIA_MOLAR_MASS,
@@ -72,6 +73,8 @@ class _Bank(NamedTuple):
     flows: AqueousFlows
     aqueous: Traced
     organic: Traced
+    liquor: Traced
+    returned: Traced
 
 
 def outcome_data(plant: Plant, cost: CostNumbers | None = None) -> OutcomeData:
@@ -128,8 +131,8 @@ def outcomes(
     elements, last = chemistry.element_count, problem.vessels.last
     streams, flows = bank.streams, bank.flows
     fed = (streams.feed_flow @ streams.feed_concentration)[:elements]
-    raffinate = flows.passed[0] * bank.aqueous[0]
-    drawn = streams.draw_flow @ bank.aqueous[streams.draw_stage]
+    raffinate = flows.passed[0] * bank.liquor[0]
+    drawn = streams.draw_flow @ bank.liquor[streams.draw_stage]
     share = data.from_raffinate[:, None]
     product = share * raffinate[:elements] + (1.0 - share) * drawn[:elements]
     mass = product * data.oxide
@@ -137,7 +140,7 @@ def outcomes(
     log_impurity = jnp.log10(jnp.sum(mass * (1.0 - data.wanted), axis=1) / total)
     recovery = jnp.sum(product * data.wanted, axis=1) / (data.wanted @ fed)
     produced = jnp.sum(total)
-    cation = streams.organic_flow * (streams.organic_inlet[elements] - bank.organic[last, elements])
+    cation = streams.organic_flow * (streams.organic_inlet[elements] - bank.returned[elements])
     acid = streams.feed_flow[1]
     acid_mass = acid * inputs[layout.place("acid_concentration")] * HYDROGEN_CHLORIDE_MOLAR_MASS
     oxide, solvent = _held(layout, data, frame, bank, inputs)
@@ -161,18 +164,24 @@ def _bank(chemistry: StageChemistry, problem: Problem, unknowns: Unknowns) -> _B
     streams = adjusted(problem.streams, problem.specification, free)
     size = problem.vessels.active.shape[0]
     dissolved = len(chemistry.components) - 1
+    flows = aqueous_flows(streams, size)
+    aqueous = jnp.exp(unknowns.stage[:, :dissolved])
+    organic = unknowns.stage[:, chemistry.unknown_count :] * streams.organic_inlet[-1]
+    soluble = tuple(k for k in chemistry.organic_components if k < dissolved)
     return _Bank(
         streams,
-        aqueous_flows(streams, size),
-        jnp.exp(unknowns.stage[:, :dissolved]),
-        unknowns.stage[:, chemistry.unknown_count :] * streams.organic_inlet[-1],
+        flows,
+        aqueous,
+        organic,
+        going_down(flows.entrained, aqueous, organic[:, : len(soluble)], soluble),
+        returned_organic(flows.entrained, streams.organic_flow, organic, problem.vessels.last),
     )
 
 
 def _mixer_ratio(layout: InputLayout, frame: Frame, bank: _Bank, inputs: Traced) -> Traced:
     """Return organic to aqueous in every mixer, internal recycle included, (stage,), [-]."""
     aqueous = bank.flows.leaving + along_stages(layout, frame, inputs, "recycle")
-    return bank.streams.organic_flow / jnp.where(frame.template.vessels.active, aqueous, 1.0)
+    return bank.flows.organic / jnp.where(frame.template.vessels.active, aqueous, 1.0)
 
 
 def _held(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from raffinate.chemistry.elements import molar_masses, oxide_molar_masses
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.errors import SpecificationError, nearest_name
+from raffinate.plant.analyzer_plan import AnalyzerPlan
+from raffinate.plant.settler_hydraulics import SettlerHydraulics
 from raffinate.sources import Source
 
 Array = NDArray[np.float64]
@@ -19,8 +20,15 @@ Array = NDArray[np.float64]
 RAFFINATE = "raffinate"
 """Outlet: the aqueous that leaves stage 1."""
 
+LARGEST_ENTRAINMENT = 0.5
+"""Share of a settled phase at which as much of it goes the wrong way as the right way, [-]."""
+
 STRIP_LIQUOR = "strip_liquor"
 """Outlet: what is drawn from the liquor that leaves the strip."""
+
+
+MOST_CELLS = 50
+"""Cells of a settler beyond which more would change nothing but the time it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +49,26 @@ class Liquor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrganicFeed:
+    """Loaded organic from elsewhere that enters a bank between its ends.
+
+    It holds as much extractant as the organic of the circuit, and leaves the loop behind the last
+    stage.
+
+    Attributes:
+        name: Such as "loaded_organic".
+        flow: [m³/s].
+        concentration: Rare earths by symbol, [mol/m³]; those left out are absent.
+        cation: Saponifying cation, [mol/m³].
+    """
+
+    name: str
+    flow: float
+    concentration: Mapping[str, float] = field(default_factory=dict)
+    cation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A run of equal stages.
 
@@ -55,7 +83,13 @@ class Section:
         mixer: Mixer volume, [m³].
         settler_organic: Organic held in a settler, [m³].
         settler_aqueous: Aqueous held in a settler, [m³].
+        settler_cells: Well-mixed cells in a row that make up either layer of a settler, in time;
+            a steady state does not depend on it.
         recycle: Settled aqueous returned to its own mixer, [m³/s].
+        entrained_organic: Share of the settled organic that goes down with the aqueous, [-].
+        entrained_aqueous: Share of the settled aqueous that goes up with the organic, [-]; of the
+            last stage of a circuit it is washed out and returned.
+        organic: Organic entering its first stage, beside what comes from the section before.
     """
 
     name: str
@@ -67,7 +101,11 @@ class Section:
     mixer: float = 1.5
     settler_organic: float = 3.6
     settler_aqueous: float = 1.5
+    settler_cells: int = 1
     recycle: float = 0.0
+    entrained_organic: float = 0.0
+    entrained_aqueous: float = 0.0
+    organic: OrganicFeed | None = None
 
     def __post_init__(self) -> None:
         where = f"section {self.name}"
@@ -87,6 +125,22 @@ class Section:
                 raise SpecificationError(
                     f"{name} is {getattr(self, name):g} m³.", where=where, allowed="above 0 m³"
                 )
+        if not 1 <= self.settler_cells <= MOST_CELLS:
+            raise SpecificationError(
+                f"settler_cells is {self.settler_cells}.",
+                where=where,
+                allowed=f"1, a well-mixed settler, to {MOST_CELLS}",
+            )
+        for name in ("entrained_organic", "entrained_aqueous"):
+            share = getattr(self, name)
+            if not 0.0 <= share < LARGEST_ENTRAINMENT:
+                raise SpecificationError(
+                    f"{name} is {share:g}.",
+                    where=where,
+                    allowed=f"0 to below {LARGEST_ENTRAINMENT:g}: beyond that a phase goes more "
+                    "backward than forward",
+                    mend="Give the share of the settled phase that leaves with the other one.",
+                )
         for name in ("recycle", "draw_flow"):
             if not getattr(self, name) >= 0.0:
                 raise SpecificationError(
@@ -105,6 +159,7 @@ class Circuit:
         extractant_concentration: Total HA, [mol/m³]; free dimer is at most half of it.
         saponification_degree: Share of HA neutralised with ammonia, [-].
         organic_tank: Organic in the make-up tank of the loop, [m³].
+        hydraulics: Lets the phase volumes follow the flows in time; None keeps them.
     """
 
     system: ExtractionSystem
@@ -113,6 +168,7 @@ class Circuit:
     extractant_concentration: float = 1500.0
     saponification_degree: float = 0.36
     organic_tank: float = 7.5
+    hydraulics: SettlerHydraulics | None = None
 
     def __post_init__(self) -> None:
         if not self.sections:
@@ -202,31 +258,6 @@ class LeverLimits:
     low: float
     high: float
     rate: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnalyzerPlan:
-    """Where and how long the online analyzer looks.
-
-    Attributes:
-        monitored_stages: Indices from 0.
-        count_time: [s].
-        purge_time: [s].
-        model: How a virtual plant makes its readings: "chain" counts a spectrum of each sample
-            and quantifies it; "statistical" draws what that would have found.
-        sample_flow: Through the line that all samples share, [m³/s]; 0 for one that holds
-            nothing back.
-        line_volume: Of that line, [m³].
-        cell_volume: Of the stirred cell in front of the analyzer, [m³].
-    """
-
-    monitored_stages: tuple[int, ...]
-    count_time: float
-    purge_time: float
-    model: Literal["chain", "statistical"] = "statistical"
-    sample_flow: float = 0.0
-    line_volume: float = 0.0
-    cell_volume: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

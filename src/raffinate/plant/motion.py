@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.cascade.bank import Unknowns, no_specification
-from raffinate.cascade.boundary import Boundary, total_held
+from raffinate.cascade.boundary import Boundary
 from raffinate.cascade.dynamic import Motion, Span, begin, integrate
+from raffinate.cascade.dynamic_cells import all_held, settled
 from raffinate.cascade.dynamic_record import Between, Record, interpolated
 from raffinate.cascade.equations import Problem
 from raffinate.errors import ConvergenceError
@@ -18,6 +19,7 @@ from raffinate.numerics.jax_setup import given, jax
 from raffinate.plant.arrays import chemistry_of, parameters_of, streams_of, vessels_of
 from raffinate.plant.balance import TRAJECTORY_TOLERANCE, check_balance
 from raffinate.plant.model import Operation, Plant
+from raffinate.plant.motion_hydraulics import Layers, cells_of, layers_of, moving_vessels, watch
 from raffinate.plant.motion_state import (
     Moment,
     MotionState,
@@ -25,6 +27,7 @@ from raffinate.plant.motion_state import (
     fingerprint,
     same_arrays,
 )
+from raffinate.plant.refusals import refuse_organic_feeds
 from raffinate.plant.search import first_guess
 from raffinate.plant.steady import SteadyState
 
@@ -46,12 +49,14 @@ class Snapshot:
         organic: Rare earths in the settled organic, (stage, element), [mol/m³].
         proton: Free acid of the mixers, (stage,), [mol/m³].
         free_extractant: Free dimer of the mixers, (stage,), [mol/m³].
+        layers: Phase volumes, (stage,) each, [m³]; None where they stay.
     """
 
     aqueous: Array
     organic: Array
     proton: Array
     free_extractant: Array
+    layers: Layers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,8 +100,10 @@ class PlantMotion:
         self.plant = plant
         self.chemistry = chemistry_of(plant.circuit.system)
         self.tolerance = tolerance
+        refuse_organic_feeds(plant.circuit, "simulate")
         self._vessels = vessels_of(plant.circuit)
         self._parameters = parameters_of(plant.circuit.system)
+        self._vessels = moving_vessels(plant.circuit, self._problem(plant.operation()))
         problem = self._problem(plant.operation())
         self._streams = problem.streams
         components = len(self.chemistry.components)
@@ -156,7 +163,7 @@ class PlantMotion:
 
     def _held(self) -> Array:
         problem = self._problem(self.plant.operation())
-        return np.asarray(total_held(self.chemistry, problem, self._now.motion.held))
+        return np.asarray(all_held(self.chemistry, problem, self._now.motion.held))
 
     def held_rare_earths(self) -> Array:
         """Return what mixers, settlers and the organic tank hold, (element,), [mol]."""
@@ -240,6 +247,9 @@ class PlantMotion:
             rejected=begun.rejected + int(rejected),
         )
         self._streams, self._onward = problem.streams, None
+        if self._vessels.hydraulics is not None:
+            record = jax.device_get(record)
+            watch(self.plant.operated(operation).circuit, self._vessels, record)
         return crossed, record
 
     def snapshots(self, records: Sequence[Record], times: Array) -> list[Snapshot]:
@@ -255,6 +265,7 @@ class PlantMotion:
                     organic=rows.organic[n, :count],
                     proton=rows.acidity[n, :count, 0],
                     free_extractant=rows.acidity[n, :count, 1],
+                    layers=None if rows.volumes is None else self._layers(rows.volumes[n, :count]),
                 )
                 for n in range(int(inside.sum()))
             ]
@@ -294,8 +305,8 @@ class PlantMotion:
         """Return the plant as it is now."""
         count, elements = self.plant.circuit.stages, len(self.plant.circuit.elements)
         held = self._now.motion.held
-        aqueous, organic, stage = jax.device_get(
-            (held.settler_aqueous, held.settler_organic, self._now.motion.unknowns.stage)
+        aqueous, organic, stage, volumes = jax.device_get(
+            (*settled(held), self._now.motion.unknowns.stage, held.volumes)
         )
         proton, free = np.exp(stage[:count, self.chemistry.acidity].T)
         return Snapshot(
@@ -303,7 +314,14 @@ class PlantMotion:
             organic=organic[:count, :elements],
             proton=proton,
             free_extractant=free,
+            layers=None
+            if volumes is None
+            else self._layers(np.stack(volumes[:3], axis=-1)[:count]),
         )
+
+    def _layers(self, rows: Array) -> Layers:
+        count = self.plant.circuit.stages
+        return layers_of(rows, cells_of(self.plant.circuit, count))
 
     @property
     def unknowns(self) -> Unknowns:

@@ -20,13 +20,13 @@ from raffinate.plant.arrays import chemistry_of
 from raffinate.plant.model import Circuit
 from raffinate.plant.network import CircuitUnit, CutFlows
 from raffinate.plant.network_bank import bank_of, cut_specification, network_problem
+from raffinate.plant.network_fixed import solve_bank
 from raffinate.plant.network_loop import LoopState, settle_loop
 from raffinate.plant.network_purities import search_purities
 from raffinate.plant.network_stream import AMMONIUM, ANION, CARBON, OXALATE, Stream, StreamAxis
 from raffinate.plant.network_theory import TheoryFlows, theory_flows
 from raffinate.plant.network_units import UnitOutcome, mixed
 from raffinate.plant.outcome import BankStreams, bank_streams, check_steady
-from raffinate.plant.search import solve_fixed
 
 Array = NDArray[np.float64]
 
@@ -205,7 +205,7 @@ def _settled(
     chemistry = chemistry_of(circuit.system)
     problem = network_problem(circuit, axis, entry.liquors)
     try:
-        result = solve_fixed(chemistry, problem, circuit, start)
+        result = solve_bank(chemistry, problem, circuit, start)
         iterations = int(result.iterations)
         if free:
             asked = cut_specification(unit, circuit)

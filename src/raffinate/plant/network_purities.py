@@ -23,7 +23,7 @@ from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.errors import ConvergenceError
 from raffinate.numerics.jax_setup import given
 from raffinate.plant.model import Circuit
-from raffinate.plant.search import solve_fixed
+from raffinate.plant.network_fixed import solve_bank
 
 Array = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ class _Bank:
     def excess(self, organic: float, draw: float) -> Array:
         """Return by how many decades the impurities of both products exceed what is wanted."""
         problem = self.problem._replace(streams=self.streams(organic, draw))
-        self.result = solve_fixed(self.chemistry, problem, self.circuit, self.result.unknowns)
+        self.result = solve_bank(self.chemistry, problem, self.circuit, self.result.unknowns)
         self.iterations += int(self.result.iterations)
         count = self.chemistry.element_count
         asked = self.specification

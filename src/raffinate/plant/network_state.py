@@ -18,6 +18,7 @@ from raffinate.errors import BalanceError
 from raffinate.plant.balance import STEADY_TOLERANCE, check_balance
 from raffinate.plant.network import Network, NetworkProduct
 from raffinate.plant.network_circuit import CircuitState
+from raffinate.plant.network_doubt import assumed_constants, doubtful_constants
 from raffinate.plant.network_stream import Stream, StreamAxis
 from raffinate.plant.network_units import UnitOutcome
 from raffinate.plant.outcome import BARREN_LIMIT, ProductState, product_state
@@ -141,6 +142,7 @@ class NetworkState:
             "balance_error": self.balance_error,
             "residual": self.residual,
             "rounds": self.rounds,
+            "assumed_constants": assumed_constants(self.network),
             "warnings": list(self.warnings),
         }
 
@@ -311,7 +313,7 @@ def _reagents(network: Network, outcomes: Mapping[str, UnitOutcome]) -> dict[str
 def _warnings(
     network: Network, circuits: Mapping[str, CircuitState], products: Mapping[str, ProductState]
 ) -> tuple[str, ...]:
-    found = []
+    found = doubtful_constants(network)
     for name, state in circuits.items():
         metal = state.organic[-1] * np.array(molar_masses(state.elements))
         for symbol, value in zip(state.elements, metal.tolist(), strict=True):

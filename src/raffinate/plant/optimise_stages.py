@@ -19,6 +19,7 @@ from raffinate.cascade.bank import Unknowns, bucket_size
 from raffinate.cascade.steady import LONGEST_STEP, solve_pseudo_transient
 from raffinate.errors import ConvergenceError, SpecificationError, nearest_name
 from raffinate.numerics.jax_setup import jnp
+from raffinate.numerics.kernel_store import let_kernels_go
 from raffinate.plant.arrays import specification_of
 from raffinate.plant.gradients_inputs import frame_of
 from raffinate.plant.gradients_point import SolvedPoint, solved_point
@@ -166,6 +167,7 @@ class _Search:
             trial = StageTrial(stages=stages, value=found.value)
         except (SpecificationError, ConvergenceError) as error:
             found, trial = None, StageTrial(stages=stages, value=None, reason=error.what)
+        let_kernels_go()
         self.trials[stages] = trial
         if self.told:
             self.told(trial)

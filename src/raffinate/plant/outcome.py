@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.cascade.bank import aqueous_flows
 from raffinate.cascade.equations import Problem
 from raffinate.cascade.steady import SteadyResult
 from raffinate.chemistry.elements import (
@@ -19,13 +18,11 @@ from raffinate.chemistry.elements import (
 )
 from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.errors import BalanceError
-from raffinate.numerics.jax_setup import jax
+from raffinate.plant.arrays import settled_flows
 from raffinate.plant.balance import STEADY_TOLERANCE, check_balance
 from raffinate.plant.model import RAFFINATE, Plant
 
 Array = NDArray[np.float64]
-
-_flows_at_once = jax.jit(aqueous_flows, static_argnums=1)
 
 BARREN_LIMIT = 5.0e-3
 """Most strip product allowed in barren organic, [kg/m³]: 5 mg/L. At 7 mg/L CePr falls from 0.9999
@@ -57,9 +54,13 @@ class BankStreams:
         unknowns: Of the contacts, (stage, unknown).
         aqueous: Rare earths, cation and anion, (stage, soluble), [mol/m³].
         organic: (stage, carried), [mol/m³].
-        raffinate: Leaving stage 1, (soluble,), [mol/s].
-        drawn: In the draws, (soluble,), [mol/s].
-        organic_flow: [m³/s].
+        raffinate: Leaving stage 1, with the organic it entrains, (soluble,), [mol/s].
+        drawn: In the draws, likewise, (soluble,), [mol/s].
+        organic_flow: Fed to stage 1, [m³/s].
+        organic_passed: Organic that goes on from each stage, the last one's being the barren
+            organic that returns, (stage,), [m³/s].
+        lost_with_raffinate: Organic that leaves with the raffinate, [m³/s].
+        lost_with_draws: Organic that leaves with each draw, (draw,), [m³/s].
     """
 
     unknowns: Array
@@ -68,6 +69,19 @@ class BankStreams:
     raffinate: Array
     drawn: Array
     organic_flow: float
+    organic_passed: Array
+    lost_with_raffinate: float = 0.0
+    lost_with_draws: Array = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def organic_surplus(self) -> float:
+        """Organic that was fed on the way and leaves the loop, [m³/s]."""
+        return max(0.0, float(self.organic_passed[-1]) - self.organic_flow)
+
+    @property
+    def organic_lost(self) -> float:
+        """Organic that leaves with liquors: the make-up of the loop, [m³/s]."""
+        return self.lost_with_raffinate + float(self.lost_with_draws.sum())
 
 
 def bank_streams(
@@ -79,14 +93,26 @@ def bank_streams(
     dimer = float(streams.organic_inlet[-1])
     # The extractant, last of the components, is in the organic alone.
     aqueous = np.exp(stage[:, : len(chemistry.components) - 1])
-    passed = np.asarray(_flows_at_once(streams, len(problem.vessels.active)).passed)
+    organic = stage[:, chemistry.unknown_count :] * dimer
+    flows = settled_flows(streams)
+    drawn, places = np.asarray(streams.draw_flow), np.asarray(streams.draw_stage)
+    liquor, passed, carries = aqueous, flows.organic, np.zeros(stages)
+    if flows.entrained is not None:
+        passed = flows.entrained.organic_passed
+        carries = np.asarray(flows.entrained.organic_per_aqueous[:stages])
+        liquor = aqueous.copy()
+        soluble = [k for k in chemistry.organic_components if k < aqueous.shape[1]]
+        liquor[:, soluble] += carries[:, None] * organic[:, : len(soluble)]
     return BankStreams(
         unknowns=stage[:, : chemistry.unknown_count],
         aqueous=aqueous,
-        organic=stage[:, chemistry.unknown_count :] * dimer,
-        raffinate=passed[0] * aqueous[0],
-        drawn=np.asarray(streams.draw_flow) @ aqueous[np.asarray(streams.draw_stage)],
+        organic=organic,
+        raffinate=flows.passed[0] * liquor[0],
+        drawn=drawn @ liquor[places],
         organic_flow=float(streams.organic_flow),
+        organic_passed=np.asarray(passed[:stages]),
+        lost_with_raffinate=float(flows.passed[0] * carries[0]),
+        lost_with_draws=drawn * carries[places],
     )
 
 
@@ -109,12 +135,17 @@ def check_steady(chemistry: StageChemistry, problem: Problem, bank: BankStreams)
         )
     streams = problem.streams
     entered = np.asarray(streams.feed_flow) @ np.asarray(streams.feed_concentration)
-    left = np.append(bank.raffinate + bank.drawn, 0.0)
+    dimer = np.asarray(streams.organic_inlet)[-1]
+    left = np.append(bank.raffinate + bank.drawn, bank.organic_lost * dimer)
     carried, elements = list(chemistry.organic_components), chemistry.element_count
     inlet = np.asarray(streams.organic_inlet)[carried] * bank.organic_flow
-    returned = bank.organic[-1] * bank.organic_flow
-    # The loop returns its rare earths: they neither enter nor leave.
-    inlet[:elements] = returned[:elements] = 0.0
+    returned = bank.organic[-1] * bank.organic_passed[-1]
+    # The loop returns its rare earths, and make-up brings none: they neither enter nor leave.
+    inlet[:elements] = 0.0
+    returned[:elements] = bank.organic_surplus * bank.organic[-1, :elements]
+    if streams.organic_feeds is not None:
+        feeds = streams.organic_feeds
+        inlet = inlet + np.asarray(feeds.flow) @ np.asarray(feeds.concentration)
     entered[carried] += inlet
     left[carried] += returned
     return check_balance(
@@ -131,11 +162,15 @@ def product_states(plant: Plant, problem: Problem, bank: BankStreams) -> dict[st
     """Return the products of a plant by name."""
     elements = plant.circuit.elements
     count = len(elements)
-    fed = np.asarray(problem.streams.feed_flow) @ np.asarray(problem.streams.feed_concentration)
+    streams = problem.streams
+    fed = (np.asarray(streams.feed_flow) @ np.asarray(streams.feed_concentration))[:count]
+    if streams.organic_feeds is not None:
+        feeds = streams.organic_feeds
+        fed = fed + (np.asarray(feeds.flow) @ np.asarray(feeds.concentration))[:count]
     return {
         name: product_state(
             (bank.raffinate if product.outlet == RAFFINATE else bank.drawn)[:count],
-            fed[:count],
+            fed,
             elements,
             product.elements,
         )
@@ -172,8 +207,10 @@ def reagents_used(
     """Return ammonia and hydrogen chloride, 100 %, per product, [kg per kg of REO]."""
     operation = plant.operation()
     elements = len(plant.circuit.elements)
-    cation = float(problem.streams.organic_inlet[elements]) - float(bank.organic[-1, elements])
-    ammonia = operation.organic_flow * cation * AMMONIA_MOLAR_MASS
+    cation = bank.organic_flow * float(problem.streams.organic_inlet[elements])
+    returned = float(bank.organic_passed[-1]) - bank.organic_surplus
+    cation -= returned * float(bank.organic[-1, elements])
+    ammonia = cation * AMMONIA_MOLAR_MASS
     acid = operation.acid_flow * operation.acid_concentration * HYDROGEN_CHLORIDE_MOLAR_MASS
     total = sum(product.reo_flow for product in products.values())
     return {"NH3": float(ammonia / total), "HCl": float(acid / total)}
@@ -182,7 +219,7 @@ def reagents_used(
 def warnings_of(
     plant: Plant, bank: BankStreams, products: Mapping[str, ProductState]
 ) -> tuple[str, ...]:
-    """Return sentences on what the operator should mind: barren organic, purities."""
+    """Return sentences on what the operator should mind: barren organic, its loss, purities."""
     elements = plant.circuit.elements
     found = []
     metal = bank.organic[-1, : len(elements)] * np.array(molar_masses(elements))
@@ -192,6 +229,13 @@ def warnings_of(
                 f"Barren organic carries {value * 1e3:.3g} mg/L {symbol}, above "
                 f"{BARREN_LIMIT * 1e3:g} mg/L: strip with more or stronger acid."
             )
+    if bank.organic_lost > 0.0:
+        extractant = bank.organic_lost * plant.circuit.extractant_concentration
+        found.append(
+            f"{bank.organic_lost * 3.6e6:.3g} L/h of organic leave with the liquors, "
+            f"{bank.lost_with_raffinate * 3.6e6:.3g} L/h of it with the raffinate: "
+            f"{extractant * 3600.0:.3g} mol/h of extractant to be made up."
+        )
     for name, product in products.items():
         limit = plant.products[name].purity_limit
         if product.purity < limit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,17 +11,21 @@ from raffinate.chemistry.elements import molar_masses
 from raffinate.chemistry.system_file import load_system
 from raffinate.data_files import read_named, shipped_names
 from raffinate.errors import DataError, nearest_name
+from raffinate.plant.analyzer_file import AnalyzerFile, analyzer_plan, check_analyzer
 from raffinate.plant.model import (
+    LARGEST_ENTRAINMENT,
+    MOST_CELLS,
     RAFFINATE,
     STRIP_LIQUOR,
-    AnalyzerPlan,
     Circuit,
     LeverLimits,
     Liquor,
+    OrganicFeed,
     Plant,
     Product,
     Section,
 )
+from raffinate.plant.settler_hydraulics_file import HydraulicsFile
 from raffinate.units import HOUR, PER_LITRE
 from raffinate.yaml_files import (
     SourceEntry,
@@ -37,6 +40,7 @@ FORMAT = "raffinate-plant/1"
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 Fraction = Annotated[FiniteFloat, Field(gt=0, lt=1)]
+EntrainedShare = Annotated[FiniteFloat, Field(ge=0, lt=LARGEST_ENTRAINMENT)]
 
 
 class _FeedFile(StrictEntry):
@@ -60,6 +64,23 @@ class _AcidFile(StrictEntry):
     source: str
 
 
+class _OrganicFeedFile(StrictEntry):
+    flow_m3_per_h: Positive
+    metals_mol_per_L: dict[str, NotNegative]
+    saponified_mol_per_L: NotNegative = 0.0
+    source: str
+
+    def feed(self) -> OrganicFeed:
+        """Return it as the section takes it."""
+        metals = {symbol: value * PER_LITRE for symbol, value in self.metals_mol_per_L.items()}
+        return OrganicFeed(
+            name="organic_feed",
+            flow=self.flow_m3_per_h / HOUR,
+            concentration=metals,
+            cation=self.saponified_mol_per_L * PER_LITRE,
+        )
+
+
 class _SectionFile(StrictEntry):
     name: Literal["extraction", "scrub", "strip"]
     stages: Annotated[int, Field(ge=1, le=2000)]
@@ -68,6 +89,10 @@ class _SectionFile(StrictEntry):
     settler_organic_m3: Positive
     settler_aqueous_m3: Positive
     recycle_m3_per_h: NotNegative
+    entrained_organic: EntrainedShare = 0.0
+    entrained_aqueous: EntrainedShare = 0.0
+    organic_feed: _OrganicFeedFile | None = None
+    settler_cells: Annotated[int, Field(ge=1, le=MOST_CELLS)] = 1
 
 
 class _ProductFile(StrictEntry):
@@ -97,21 +122,6 @@ class _LeversFile(StrictEntry):
     acid_flow: _LeverFile
 
 
-class _SampleLineFile(StrictEntry):
-    flow_L_per_min: Positive
-    line_L: NotNegative
-    cell_L: Positive
-    source: str
-
-
-class _AnalyzerFile(StrictEntry):
-    monitored_stages: list[Annotated[int, Field(ge=1)]]
-    count_s: Positive
-    purge_s: NotNegative
-    model: Literal["chain", "statistical"] = "statistical"
-    sample_line: _SampleLineFile | None = None
-
-
 class _PlantFile(StrictEntry):
     format: Literal["raffinate-plant/1"]
     name: str
@@ -126,7 +136,8 @@ class _PlantFile(StrictEntry):
     products: dict[str, _ProductFile]
     nominal: _NominalFile
     levers: _LeversFile
-    analyzer: _AnalyzerFile
+    analyzer: AnalyzerFile
+    hydraulics: HydraulicsFile | None = None
 
 
 def load_plant(name_or_path: str | Path) -> Plant:
@@ -201,28 +212,9 @@ def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
                 ("acid_flow", read.levers.acid_flow),
             )
         },
-        analyzer=_analyzer(read.analyzer),
+        analyzer=analyzer_plan(read.analyzer, elements),
         nominal_purity=dict(read.nominal.purity),
         sources=tuple(entry.source() for entry in read.sources.values()),
-    )
-
-
-def _analyzer(read: _AnalyzerFile) -> AnalyzerPlan:
-    plan = AnalyzerPlan(
-        monitored_stages=tuple(stage - 1 for stage in read.monitored_stages),
-        count_time=read.count_s,
-        purge_time=read.purge_s,
-        model=read.model,
-    )
-    line = read.sample_line
-    if line is None:
-        return plan
-    litre = 1e-3
-    return replace(
-        plan,
-        sample_flow=line.flow_L_per_min * litre / 60.0,
-        line_volume=line.line_L * litre,
-        cell_volume=line.cell_L * litre,
     )
 
 
@@ -241,6 +233,7 @@ def _circuit(read: _PlantFile, elements: tuple[str, ...], where: str) -> Circuit
         extractant_concentration=extractant,
         saponification_degree=degree,
         organic_tank=read.organic.tank_m3,
+        hydraulics=None if read.hydraulics is None else read.hydraulics.hydraulics(),
     )
 
 
@@ -287,6 +280,10 @@ def _sections(read: _PlantFile, feed: Liquor, organic_flow: float) -> tuple[Sect
             settler_organic=entry.settler_organic_m3,
             settler_aqueous=entry.settler_aqueous_m3,
             recycle=entry.recycle_m3_per_h / HOUR,
+            entrained_organic=entry.entrained_organic,
+            entrained_aqueous=entry.entrained_aqueous,
+            organic=None if entry.organic_feed is None else entry.organic_feed.feed(),
+            settler_cells=entry.settler_cells,
         )
         for entry in read.sections
     )
@@ -300,26 +297,21 @@ def _check_sections(read: _PlantFile, where: str) -> None:
             where=f"{where}: sections",
             allowed="extraction, scrub, strip, in the order the organic meets them",
         )
-    _check_sample_line(read.analyzer, where)
-    stages = sum(entry.stages for entry in read.sections)
-    for stage in read.analyzer.monitored_stages:
-        if stage > stages:
-            raise DataError(
-                f"stage {stage} is monitored.",
-                where=f"{where}: analyzer.monitored_stages",
-                allowed=f"1 to {stages}",
-            )
-
-
-def _check_sample_line(read: _AnalyzerFile, where: str) -> None:
-    line = read.sample_line
-    dead_time = 0.0 if line is None else 60.0 * line.line_L / line.flow_L_per_min
-    if line is not None and read.purge_s <= dead_time:
-        raise DataError(
-            f"a purge of {read.purge_s:g} s does not reach the cell.",
-            where=f"{where}: analyzer.purge_s",
-            allowed=f"above {dead_time:g} s, which line_L takes at flow_L_per_min",
-        )
+    for entry in read.sections:
+        for symbol in entry.organic_feed.metals_mol_per_L if entry.organic_feed else ():
+            if symbol not in read.feed.mass_fraction:
+                raise DataError(
+                    f"{symbol!r} is not in the feed.",
+                    where=f"{where}: sections.{entry.name}.organic_feed.metals_mol_per_L",
+                    mend=nearest_name(symbol, tuple(read.feed.mass_fraction)),
+                )
+    check_analyzer(
+        read.analyzer,
+        stages=sum(entry.stages for entry in read.sections),
+        elements=tuple(read.feed.mass_fraction),
+        products=len(read.products),
+        where=where,
+    )
 
 
 def _check_products(read: _PlantFile, elements: tuple[str, ...], where: str) -> None:
@@ -377,6 +369,9 @@ def _check_sources(read: _PlantFile, where: str) -> None:
         "nominal.source": read.nominal.source,
         "sections_source": read.sections_source,
     }
-    if read.analyzer.sample_line is not None:
-        named["analyzer.sample_line.source"] = read.analyzer.sample_line.source
-    require_sources(named, read.sources, where)
+    if read.hydraulics is not None:
+        named["hydraulics.source"] = read.hydraulics.source
+    for entry in read.sections:
+        if entry.organic_feed is not None:
+            named[f"sections.{entry.name}.organic_feed.source"] = entry.organic_feed.source
+    require_sources(named | read.analyzer.named_sources(), read.sources, where)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.cascade.bank import Specification, Unknowns, adjusted, aqueous_flows
-from raffinate.cascade.equations import Problem
+from raffinate.cascade.equations import Problem, blank_inventory, residual
 from raffinate.cascade.steady import LONGEST_STEP, SteadyResult, solve_pseudo_transient
+from raffinate.cascade.steady_activity import (
+    is_exchange,
+    solve_exchange_from_given,
+    solve_exchange_from_nothing,
+)
 from raffinate.cascade.steady_reduced import solve_from_given, solve_from_nothing
 from raffinate.chemistry.exchange import AcidicExchange
 from raffinate.chemistry.stage_chemistry import Parameters, StageChemistry
@@ -21,6 +27,8 @@ from raffinate.plant.model import Circuit, Section
 from raffinate.plant.search_purities import aim_at_purities, log_impurity
 
 Array = NDArray[np.float64]
+
+_residual_at_once = jax.jit(residual, static_argnums=0)
 
 TOLERANCE = 1e-11
 """Largest relative residual of a steady solve, [-]."""
@@ -65,13 +73,17 @@ def solve_fixed(
                 allowed=f"{expected[0]}, as the bank to be solved",
                 mend="Start from a state of the same plant, or leave it out.",
             )
-    if isinstance(chemistry, AcidicExchange):
+    if _is_reducible(chemistry, problem):
         result = _reduced(chemistry, problem, start)
         if float(result.norm) <= TOLERANCE:
             return result
-    if start is not None:
+    elif _is_plain(problem) and is_exchange(chemistry):
+        result = _with_activities(chemistry, problem, start)
+        if float(result.norm) <= TOLERANCE:
+            return result
+    for begin in _starts(chemistry, problem, start):
         for step, iterations in WARM_ATTEMPTS:
-            result = _march(chemistry, problem, start, step, iterations)
+            result = _march(chemistry, problem, begin, step, iterations)
             if float(result.norm) <= TOLERANCE:
                 return result
     for guess in (settled_guess, first_guess):
@@ -82,13 +94,49 @@ def solve_fixed(
     raise _not_converged(chemistry, result)
 
 
+def _is_reducible(chemistry: StageChemistry, problem: Problem) -> TypeGuard[AcidicExchange]:
+    """Return whether the reduced equations describe the bank."""
+    return isinstance(chemistry, AcidicExchange) and _is_plain(problem)
+
+
+def _is_plain(problem: Problem) -> bool:
+    """Return whether settlers part the phases clean and no organic is fed on the way."""
+    return problem.streams.entrainment is None and problem.streams.organic_feeds is None
+
+
+def _with_activities(
+    chemistry: StageChemistry, problem: Problem, start: Unknowns | None
+) -> SteadyResult:
+    """Return the solution found around the reduced equations."""
+    if start is None:
+        return solve_exchange_from_nothing(chemistry, problem)
+    return solve_exchange_from_given(chemistry, problem, start, TOLERANCE)
+
+
+def _starts(
+    chemistry: StageChemistry, problem: Problem, start: Unknowns | None
+) -> Iterator[Unknowns]:
+    """Yield states that should be close: the given one, then that of the reducible bank."""
+    if start is not None:
+        yield start
+    if isinstance(chemistry, AcidicExchange) and not _is_reducible(chemistry, problem):
+        result = _reduced(chemistry, _reducible(problem), start)
+        if float(result.norm) <= NEARLY:
+            yield result.unknowns
+
+
+def _reducible(problem: Problem) -> Problem:
+    """Return the bank with settlers that part the phases clean and no organic fed on the way."""
+    streams = problem.streams._replace(entrainment=None, organic_feeds=None)
+    return problem._replace(streams=streams)
+
+
 def _reduced(chemistry: AcidicExchange, problem: Problem, start: Unknowns | None) -> SteadyResult:
     """Return the solution of the reduced equations, finished on the full ones if need be."""
-    result = None
-    if start is not None:
-        result = solve_from_given(chemistry, problem, start, NEARLY)
-    if result is None or not float(result.norm) <= NEARLY:
+    if start is None:
         result = solve_from_nothing(chemistry, problem)
+    else:
+        result = solve_from_given(chemistry, problem, start, NEARLY)
     if TOLERANCE < float(result.norm) <= NEARLY:
         finished = _newton(chemistry, problem, result.unknowns)
         done = np.asarray(result.iterations) + np.asarray(finished.iterations)
@@ -118,11 +166,11 @@ def solve_for_purities(
     """
     elements = chemistry.element_count
     wanted = np.asarray(specification.log_impurity)
-    begin = log_impurity(specification, result.unknowns, elements)
+    begin = _impurity_found(chemistry, problem, specification, result.unknowns)
     border = jnp.concatenate([result.unknowns.border[:elements], jnp.zeros(len(wanted))])
     unknowns = Unknowns(result.unknowns.stage, border)
     done, stride, iterations = 0.0, FIRST_STRIDE, 0
-    if isinstance(chemistry, AcidicExchange):
+    if _is_reducible(chemistry, problem):
         aimed = aim_at_purities(chemistry, problem, specification, result)
         iterations += aimed.iterations
         if aimed.unknowns is not None:
@@ -143,13 +191,27 @@ def solve_for_purities(
     streams = adjusted(problem.streams, specification, unknowns.border[elements:])
     problem = problem._replace(streams=jax.tree.map(np.asarray, streams))
     settled = Unknowns(unknowns.stage, unknowns.border[:elements])
-    if isinstance(chemistry, AcidicExchange):
+    if _is_reducible(chemistry, problem):
         result = _reduced(chemistry, problem, settled)
     else:
         result = _newton(chemistry, problem, settled)
     if not float(result.norm) <= TOLERANCE:
         raise _not_converged(chemistry, result)
     return result, problem, iterations
+
+
+def _impurity_found(
+    chemistry: StageChemistry, problem: Problem, specification: Specification, unknowns: Unknowns
+) -> Array:
+    """Return log₁₀ of the impurities at the outlets, entrained organic included, (spec,)."""
+    elements = chemistry.element_count
+    if problem.streams.entrainment is None:
+        return log_impurity(specification, unknowns, elements)
+    nothing = jnp.zeros_like(jnp.asarray(specification.log_impurity))
+    asked = problem._replace(specification=specification._replace(log_impurity=nothing))
+    at = Unknowns(unknowns.stage, jnp.concatenate([unknowns.border[:elements], nothing]))
+    left = _residual_at_once(chemistry, asked, at, blank_inventory(chemistry, asked), 0.0)
+    return np.asarray(left.border)[elements:]
 
 
 def first_guess(chemistry: StageChemistry, problem: Problem, circuit: Circuit) -> Unknowns:
@@ -209,7 +271,7 @@ def _passive(chemistry: StageChemistry) -> int:
 def _passive_profile(chemistry: StageChemistry, problem: Problem) -> Array:
     """Return the steady concentration of the anion, (stage,), [mol/m³]."""
     size = len(problem.vessels.active)
-    flows = aqueous_flows(problem.streams, size)
+    flows = aqueous_flows(_reducible(problem).streams, size)
     leaving, passed = np.asarray(flows.leaving), np.asarray(flows.passed)
     fed = np.asarray(flows.fed)[:, _passive(chemistry)]
     profile, arriving = np.zeros(size), 0.0

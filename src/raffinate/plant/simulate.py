@@ -14,6 +14,7 @@ from raffinate.errors import SpecificationError
 from raffinate.plant.events import Event, apply_events, change_times
 from raffinate.plant.model import RAFFINATE, Operation, Plant
 from raffinate.plant.motion import PlantMotion, Snapshot
+from raffinate.plant.motion_hydraulics import Layers
 from raffinate.plant.motion_state import MotionState
 from raffinate.plant.steady import SteadyState, solve_nominal
 from raffinate.sources import Source
@@ -49,6 +50,7 @@ class Trajectory:
         events: What happened.
         sources: Who says so.
         state: All that fixes how the plant would go on after the last row.
+        layers: Phase volumes, (time, stage) each, [m³]; None where they stay.
     """
 
     plant_name: str
@@ -71,6 +73,7 @@ class Trajectory:
     events: tuple[Event, ...]
     sources: tuple[Source, ...]
     state: MotionState
+    layers: Layers | None = None
 
     def hours_to_off_spec(self, product: str) -> float:
         """Return when a product first fell below its limit, [h]; infinite if it never did."""
@@ -198,4 +201,10 @@ def _gathered(
         events=events,
         sources=(*plant.circuit.system.sources, *plant.sources),
         state=motion.state(),
+        layers=_layers([snapshot.layers for _, snapshot, _ in saved]),
     )
+
+
+def _layers(rows: list[Layers | None]) -> Layers | None:
+    kept = [row for row in rows if row is not None]
+    return Layers(*(np.array(part) for part in zip(*kept, strict=True))) if kept else None

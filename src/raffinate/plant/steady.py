@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +60,8 @@ class SteadyState:
         reagents: [kg per kg REO of product], by "NH3" and "HCl".
         operation: Flows of a plant; None for a circuit alone.
         organic_flow: [m³/s].
+        organic_lost: Organic that leaves with the "raffinate" and with the "draws", to be made
+            up, [m³/s].
         balance_error: Worst relative imbalance, [-].
         residual: Largest relative residual, [-].
         iterations: Newton iterations.
@@ -90,6 +92,7 @@ class SteadyState:
     warnings: tuple[str, ...]
     sources: tuple[Source, ...]
     unknowns: Unknowns
+    organic_lost: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def pH(self) -> Array:
@@ -134,6 +137,9 @@ class SteadyState:
             },
             "reagents_per_t_reo": dict(self.reagents),
             "flows_m3_per_h": _flows_per_hour(self.operation),
+            "organic_lost_m3_per_h": {
+                outlet: flow * 3600.0 for outlet, flow in self.organic_lost.items()
+            },
             "stages": stages,
             "balance_error": self.balance_error,
             "residual": self.residual,
@@ -225,7 +231,8 @@ def _described(
     bank = bank_streams(chemistry, problem, result, count)
     error = check_steady(chemistry, problem, bank)
     last_start = count - circuit.sections[-1].stages
-    loaded = bank.organic[last_start - 1] if last_start > 0 else bank.organic[-1]
+    # In a circuit of one section this is its last stage.
+    loaded = bank.organic[last_start - 1]
     products: dict[str, ProductState] = {}
     reagents: dict[str, float] = {}
     warnings: tuple[str, ...] = ()
@@ -245,7 +252,7 @@ def _described(
         free_extractant=np.asarray(chemistry.free_extractant(unknowns)),
         raffinate=bank.raffinate[:elements],
         drawn=bank.drawn[:elements],
-        loaded_organic=bank.organic_flow * loaded[:elements],
+        loaded_organic=bank.organic_passed[last_start - 1] * loaded[:elements],
         barren_organic=bank.organic[-1, :elements],
         products=products,
         reagents=reagents,
@@ -257,4 +264,8 @@ def _described(
         warnings=warnings,
         sources=(*circuit.system.sources, *(plant.sources if plant is not None else ())),
         unknowns=result.unknowns,
+        organic_lost={
+            "raffinate": bank.lost_with_raffinate,
+            "draws": float(bank.lost_with_draws.sum()),
+        },
     )

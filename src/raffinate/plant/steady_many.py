@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.cascade.bank import Unknowns
-from raffinate.cascade.steady_batch import solve_batch, stacked
+from raffinate.cascade.equations import Problem
+from raffinate.cascade.steady_batch import BatchResult, enter_one, solve_batch, stacked
 from raffinate.chemistry.exchange import AcidicExchange
-from raffinate.errors import SpecificationError
+from raffinate.errors import ConvergenceError, SpecificationError
 from raffinate.numerics.jax_setup import jax
 from raffinate.plant.arrays import check_mixer_ratios, chemistry_of, problem_of
 from raffinate.plant.balance import STEADY_TOLERANCE
 from raffinate.plant.model import Circuit, Plant
-from raffinate.plant.search import TOLERANCE
+from raffinate.plant.refusals import refuse_entrainment, refuse_organic_feeds
+from raffinate.plant.search import TOLERANCE, solve_fixed
 
 Array = NDArray[np.float64]
 
@@ -32,6 +34,8 @@ class SteadyMany:
         residual: Largest relative residual, (plant,), [-].
         balance_error: Worst relative imbalance over the boundary, (plant,), [-].
         iterations: Newton iterations, (plant,).
+        alone: Whether a plant was solved by itself, from nothing: the one all begin from, and
+            those that no solved neighbour led to, (plant,).
         aqueous: Rare earths, (plant, stage, element), [mol/m³].
         organic: Rare earths, (plant, stage, element), [mol/m³].
         raffinate: Rare earths leaving stage 1, (plant, element), [mol/s].
@@ -44,6 +48,7 @@ class SteadyMany:
     residual: Array
     balance_error: Array
     iterations: NDArray[np.int64]
+    alone: NDArray[np.bool_]
     aqueous: Array
     organic: Array
     raffinate: Array
@@ -65,6 +70,9 @@ def solve_steady_many(
 ) -> SteadyMany:
     """Solve plants that differ in numbers, not in layout, from nothing and all at once.
 
+    One in their middle is solved from nothing and the others from it, outwards; a plant to which
+    that does not lead is solved by itself, see `SteadyMany.alone`.
+
     Args:
         plants: With the same stages, places of feeds and draws, and elements.
         check_mixers: Refuse phase ratios that no mixer runs.
@@ -74,12 +82,16 @@ def solve_steady_many(
             chemistry that is no ideal exchange.
     """
     circuits = [one.circuit if isinstance(one, Plant) else one for one in plants]
+    for circuit in circuits:
+        refuse_entrainment(circuit, "solve_steady_many")
+        refuse_organic_feeds(circuit, "solve_steady_many")
     chemistry = _common_chemistry(circuits)
     if check_mixers:
         for circuit in circuits:
             check_mixer_ratios(circuit)
     problem = stacked([problem_of(circuit) for circuit in circuits])
-    found = jax.device_get(solve_batch(chemistry, problem))
+    found = solve_batch(chemistry, problem)
+    _finish(chemistry, problem, circuits, found)
     count, elements = circuits[0].stages, len(circuits[0].elements)
     stage = np.asarray(found.unknowns.stage)[:, :count]
     aqueous = np.exp(stage[..., :elements])
@@ -89,20 +101,35 @@ def solve_steady_many(
     drawn = np.einsum("pd,pde->pe", np.asarray(problem.streams.draw_flow), draws)
     fed = np.asarray(problem.streams.feed_flow).sum(axis=1)
     raffinate = fed - np.asarray(problem.streams.draw_flow).sum(axis=1)
-    norm, imbalance = np.asarray(found.norm), np.asarray(found.imbalance)
+    norm, imbalance = found.norm, found.imbalance
     positive = (organic > 0.0).all(axis=(1, 2)) & np.isfinite(aqueous).all(axis=(1, 2))
     return SteadyMany(
         elements=circuits[0].elements,
         converged=(norm <= TOLERANCE) & (imbalance <= STEADY_TOLERANCE) & positive,
         residual=norm,
         balance_error=imbalance,
-        iterations=np.asarray(found.iterations),
+        iterations=found.iterations,
+        alone=found.alone,
         aqueous=aqueous,
         organic=organic,
         raffinate=raffinate[:, None] * aqueous[:, 0],
         drawn=drawn,
         unknowns=found.unknowns,
     )
+
+
+def _finish(
+    chemistry: AcidicExchange, problem: Problem, circuits: Sequence[Circuit], found: BatchResult
+) -> None:
+    """Solve what the batch left as a plant alone is solved, and enter it in `found`."""
+    for index in np.flatnonzero(~(found.norm <= TOLERANCE)).tolist():
+        bank = jax.tree.map(lambda values, row=index: np.asarray(values)[row], problem)
+        try:
+            result = solve_fixed(chemistry, bank, circuits[index], None)
+        except ConvergenceError:
+            # What it lacks stands in its residual, and `complaints` names it.
+            continue
+        enter_one(chemistry, bank, found, index, result)
 
 
 def _common_chemistry(circuits: Sequence[Circuit]) -> AcidicExchange:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from raffinate.control.guard import RefusalKind
 from raffinate.plant.model import Plant
-from raffinate.runtime.messages import place_of
+from raffinate.runtime.messages import CHECK_ALARM, place_of
 from raffinate.sources import Source
 from raffinate.units import HOUR
 
@@ -156,6 +156,7 @@ def alarm_tags(plant: Plant) -> tuple[str, ...]:
         *(f"guard.{name}" for name in (*kinds, *levers)),
         "xrf",
         *(f"xrf.{place}" for place in (*stages, *products)),
+        CHECK_ALARM,
         *(f"lab.{name}" for name in products),
         "samples.order",
         *(f"process.{name}" for name in PROCESSES),

@@ -72,6 +72,7 @@ class PlantRun:
     def step(self) -> None:
         """Run one control period: orders, plant, report."""
         orders = self.operate.orders()
+        self.twin.ask(orders.requests)
         report, notes = self.twin.advance(orders.plans)
         taken = self.operate.take(report)
         self.history.note(*notes, *taken)

@@ -7,12 +7,22 @@ from dataclasses import dataclass, field
 
 from raffinate.control.plan import Plan
 from raffinate.instruments.reading import Reading
+from raffinate.instruments.sampling import Request
 
 SCAN = 60.0
 """Supervisory scan, [s] of plant time."""
 
 CONTROL_PERIOD = 600.0
 """Control period, [s] of plant time."""
+
+BLANK, STANDARD = "blank", "standard"
+"""Names of the checks of the online analyzer, which are their places."""
+
+CHECK = "check"
+"""Instrument of a reading of a blank or standard, so that nobody takes it for one of the plant."""
+
+CHECK_ALARM = "xrf.check"
+"""Tag of the alarm while a check has failed and is not made good."""
 
 MODES = ("manual", "ratio", "fuzzy")
 """Modes of control."""
@@ -36,6 +46,7 @@ class PlantReport:
         setpoints: Setpoints in force at the end, by lever name, [m³/s].
         readings: Online readings whose result became known in it.
         assays: Laboratory results that became known in it.
+        checks: Readings of the analyzer's blank and standard that did, as read.
         alarms: Tags of what the plant itself reports, with a sentence each.
         remote: Whether the plant's own controller followed the guard's plan.
         sequence: Number of the newest plan it has been given; 0 where it does not tell.
@@ -46,6 +57,7 @@ class PlantReport:
     setpoints: Mapping[str, float]
     readings: tuple[Reading, ...]
     assays: tuple[Reading, ...]
+    checks: tuple[Reading, ...] = ()
     alarms: Mapping[str, str] = field(default_factory=dict)
     remote: bool = True
     sequence: int = 0
@@ -58,10 +70,12 @@ class Orders:
     Attributes:
         plans: One plan per scan, as the guard wrote them.
         heartbeat: Counts plant scans.
+        requests: Streams the analyzer is asked to look at next.
     """
 
     plans: tuple[Plan, ...]
     heartbeat: int
+    requests: tuple[Request, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

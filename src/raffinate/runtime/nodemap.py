@@ -65,6 +65,7 @@ class NodeMap:
         sequence: Number of the plan; None where the server has no use for it.
         expires: Its expiry; None where the server has no use for it.
         expiry_form: How it takes it.
+        requests: Array of "stream|worth" that the analyzer is asked for; None where it takes none.
         alarms: What the server reports by Booleans.
         interlocks: Interlocks that act.
     """
@@ -90,6 +91,7 @@ class NodeMap:
     sequence: NodeRef | None = None
     expires: NodeRef | None = None
     expiry_form: ExpiryForm = "plant_time"
+    requests: NodeRef | None = None
     alarms: tuple[StateNode, ...] = ()
     interlocks: tuple[StateNode, ...] = ()
 
@@ -104,7 +106,7 @@ class NodeMap:
         plant = (
             *(self.time, self.epoch, self.scan, self.acknowledged, self.plc_mode, self.watchdog),
             *(self.plan_expires, self.plc_alarms, self.records_last),
-            *(self.heartbeat, self.sequence, self.expires),
+            *(self.heartbeat, self.sequence, self.expires, self.requests),
         )
         yield from (node for node in plant if node is not None)
         yield from (state.node for state in (*self.alarms, *self.interlocks))

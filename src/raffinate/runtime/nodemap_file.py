@@ -41,6 +41,7 @@ class _GuardFile(StrictEntry):
     sequence: str | None = None
     expires: str | None = None
     expires_as: ExpiryForm = "plant_time"
+    requests: str | None = None
 
 
 class _LimitsFile(StrictEntry):
@@ -170,6 +171,7 @@ def parse_nodemap(
         sequence=door.maybe(plant.guard.sequence, "guard.sequence"),
         expires=door.maybe(plant.guard.expires, "guard.expires"),
         expiry_form=plant.guard.expires_as,
+        requests=door.maybe(plant.guard.requests, "guard.requests"),
         alarms=door.states(plant.alarms, "alarms"),
         interlocks=door.states(plant.interlocks, "interlocks"),
         **{name: door.maybe(getattr(plant, name), name) for name in _SINGLE},

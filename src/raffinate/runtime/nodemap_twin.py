@@ -8,7 +8,7 @@ import yaml
 
 from raffinate.plant.model import Plant
 from raffinate.runtime.nodemap_file import FORMAT
-from raffinate.runtime.tags import NAMESPACES, stream_folders
+from raffinate.runtime.tags import NAMESPACES, REQUESTS, stream_folders
 
 
 def twin_nodemap_text(plant: Plant) -> str:
@@ -35,6 +35,7 @@ def twin_nodemap_text(plant: Plant) -> str:
                 "heartbeat": "plant;s=Guard/Heartbeat",
                 "sequence": "plant;s=Guard/Sequence",
                 "expires": "plant;s=Guard/Expires",
+                "requests": f"plant;s={REQUESTS}",
             },
             "levers": {name: _twin_lever(name) for name in plant.levers},
             **_twin_streams(plant),

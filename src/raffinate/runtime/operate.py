@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raffinate.control.fuzzy_supervisor import (
@@ -17,6 +17,7 @@ from raffinate.control.fuzzy_supervisor import (
 )
 from raffinate.control.guard import Guard, GuardState, Refusal
 from raffinate.control.plan import Plan
+from raffinate.control.sampling_worth import Knowledge
 from raffinate.errors import SpecificationError, nearest_name
 from raffinate.instruments.reading import Quality, Reading, judge_reading
 from raffinate.plant.model import Plant
@@ -38,7 +39,7 @@ from raffinate.runtime.operate_findings import (
     impurity_of,
     laboratory_findings,
 )
-from raffinate.runtime.operate_setup import levers_of, supervisor_of
+from raffinate.runtime.operate_setup import levers_of, supervisor_of, worth_of
 from raffinate.units import HOUR
 
 PLAN_LIFE = 2.0 * CONTROL_PERIOD
@@ -70,6 +71,7 @@ class OperateState:
         sequence: Number of the last proposal.
         advised: Plant time of the last advice, [s].
         alarms: What the alarm list remembers.
+        stages: What readings have told of the monitored stages, for the choice of the next one.
     """
 
     time: float
@@ -86,6 +88,7 @@ class OperateState:
     sequence: int
     advised: float
     alarms: Any
+    stages: Knowledge = field(default_factory=dict)
 
 
 class Operate:
@@ -103,6 +106,8 @@ class Operate:
         fresh_assays: Sound assays that came with the last report.
         report: The last report; None before the first.
         mode_history: Plant time, [s], and mode of every change.
+        worth: Judges which stream to look at next; None where the analyzer keeps to a rota.
+        stages: What it has been told.
     """
 
     def __init__(
@@ -119,6 +124,8 @@ class Operate:
         self.plant = plant
         self.nominal = {name: float(getattr(operation, name)) for name in plant.levers}
         self.supervisor = supervisor_of(plant, nominal)
+        self.worth = worth_of(plant, self.supervisor)
+        self.stages: Knowledge = {}
         self.guard = Guard(levers=levers_of(plant, self.nominal), plan_life=PLAN_LIFE)
         start = dict(in_force) if in_force is not None else dict(self.nominal)
         self._guarded = self.guard.start(start, 0.0)
@@ -225,6 +232,7 @@ class Operate:
             sequence=self._sequence,
             advised=self._advised,
             alarms=self.alarms.state(),
+            stages=dict(self.stages),
         )
 
     def restore(self, state: OperateState, *, alone: bool = True) -> None:
@@ -251,6 +259,7 @@ class Operate:
         self._advised = state.advised
         self._met = alone
         self.alarms.restore(state.alarms)
+        self.stages = dict(state.stages)
 
     def take(
         self, report: PlantReport, extra: Mapping[str, Finding] | None = None
@@ -268,6 +277,8 @@ class Operate:
         self.state = self.supervisor.observe(
             self.state, report.readings, self.fresh_assays, report.time
         )
+        if self.worth is not None:
+            self.stages = self.worth.learned(self.stages, self.state.readings.values())
         results = []
         for assay in self.fresh_assays:
             self.assays[assay.place] = assay
@@ -385,7 +396,11 @@ class Operate:
             refused += found
             plans.append(plan)
         self._refusals = refused
-        return Orders(plans=tuple(plans), heartbeat=round(self.time / SCAN) + scans)
+        return Orders(
+            plans=tuple(plans),
+            heartbeat=round(self.time / SCAN) + scans,
+            requests=() if self.worth is None else self.worth.requests(self.stages, self.time),
+        )
 
     @property
     def in_force(self) -> Mapping[str, float]:

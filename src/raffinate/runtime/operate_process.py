@@ -193,28 +193,9 @@ async def serve(
             host, port, client, pace=lambda: pace["value"], stepped=nodemap.scan is not None
         )
         requests = Requests(host, users, link)
-        server = TagServer(
-            name="operate",
-            host=settings.host,
-            port=settings.operate_port,
-            tags=operate_tags(plant, MODES),
-            pki=run.pki,
-            users=users,
-            internal=run.internal_accounts(),
-            audit=host.written,
-            on_write=requests.write,
-        )
-        async with server:
+        async with _server(run, plant, users, host, requests) as server:
             await add_records(server, host.ring)
-            await server.add_method(
-                "Requests",
-                "Ask",
-                requests.ask,
-                (("Request", "String"), ("OnBehalfOf", "String")),
-                (("Result", "String"),),
-                role="viewer",
-                service=True,
-            )
+            await _offer_requests(server, requests)
             conditions = await _conditions(server, requests)
 
             def shown() -> None:
@@ -240,6 +221,34 @@ async def serve(
                 await asyncio.gather(*beside)
                 await client.close()
         host.ring.close()
+
+
+def _server(
+    run: RunDirectory, plant: Plant, users: UserTable, host: OperateHost, requests: Requests
+) -> TagServer:
+    return TagServer(
+        name="operate",
+        host=run.settings.host,
+        port=run.settings.operate_port,
+        tags=operate_tags(plant, MODES),
+        pki=run.pki,
+        users=users,
+        internal=run.internal_accounts(),
+        audit=host.written,
+        on_write=requests.write,
+    )
+
+
+async def _offer_requests(server: TagServer, requests: Requests) -> None:
+    await server.add_method(
+        "Requests",
+        "Ask",
+        requests.ask,
+        (("Request", "String"), ("OnBehalfOf", "String")),
+        (("Result", "String"),),
+        role="viewer",
+        service=True,
+    )
 
 
 async def _conditions(server: TagServer, requests: Requests) -> ConditionServer:

@@ -9,6 +9,7 @@ import numpy as np
 
 from raffinate.control.fuzzy_supervisor import FuzzySupervisor, Monitored, Outlet
 from raffinate.control.plan import Lever
+from raffinate.control.sampling_worth import SamplingWorth
 from raffinate.plant.model import RAFFINATE, Plant
 from raffinate.plant.steady import SteadyState
 from raffinate.runtime.messages import place_of
@@ -64,4 +65,16 @@ def supervisor_of(plant: Plant, nominal: SteadyState, aim: float = AIM) -> Fuzzy
             for name, product in plant.products.items()
         ),
         nominal={name: getattr(operation, name) for name in plant.levers},
+    )
+
+
+def worth_of(plant: Plant, supervisor: FuzzySupervisor) -> SamplingWorth | None:
+    """Return what judges which stream to look at next; None where the analyzer keeps to a rota."""
+    if plant.analyzer.choice != "worth":
+        return None
+    sides = [stage.side for stage in supervisor.stages]
+    return SamplingWorth(
+        heavy=supervisor.heavy,
+        light=supervisor.light,
+        group={stage.place: sides.count(stage.side) for stage in supervisor.stages},
     )

@@ -23,6 +23,7 @@ def operate_values(operate: Operate) -> dict[str, Value]:
         "Controller/Trim": tuple(float(trim) for trim in operate.state.trim),
         "Targets": _json(targets(operate)),
         "Readings": _json(readings(operate)),
+        "Sampling/Wanted": _json(wanted(operate)),
         "Assays": _json({name: reading_to_dict(each) for name, each in operate.assays.items()}),
     }
     found["Plan/Sequence"], found["Plan/Expires"] = operate.plan
@@ -53,6 +54,15 @@ def readings(operate: Operate) -> list[dict[str, Any]]:
         {**reading_to_dict(reading), "verdict": operate.state.quality.get(place, "good")}
         for place, reading in operate.state.readings.items()
     ]
+
+
+def wanted(operate: Operate) -> dict[str, Any]:
+    """Return which streams the analyzer is asked for, the most telling first, and why."""
+    if operate.worth is None:
+        return {"requests": [], "why": ""}
+    asked = operate.worth.requests(operate.stages, operate.time)
+    rows = [{"stream": each.stream, "worth": float(f"{each.worth:.4g}")} for each in asked]
+    return {"requests": rows, "why": operate.worth.told(operate.stages, operate.time)}
 
 
 def targets(operate: Operate) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from raffinate.runtime.historian import (
     StoredSample,
     open_historian,
 )
-from raffinate.runtime.messages import CONTROL_PERIOD, MODES
+from raffinate.runtime.messages import CHECK, CONTROL_PERIOD, MODES
 from raffinate.runtime.page_messages import event
 from raffinate.runtime.page_state import PresentPage, Surroundings, profile_of
 from raffinate.runtime.page_tags import TagView
@@ -188,7 +188,7 @@ class PageHistory:
             samples = [
                 sample
                 for sample in historian.samples(name, begin, int(grid[-1]))
-                if sample.reading.instrument != ASSAY
+                if sample.reading.instrument not in (ASSAY, CHECK)
             ]
             if not samples:
                 continue
@@ -263,7 +263,7 @@ class PageHistory:
         """Return the latest reading of each place with the verdict it deserves."""
         by_place: dict[str, list[Reading]] = {}
         for sample in samples:
-            if sample.reading.instrument != ASSAY:
+            if sample.reading.instrument not in (ASSAY, CHECK):
                 by_place.setdefault(sample.reading.place, []).append(sample.reading)
         now = self._time(at)
         found: list[tuple[Reading, str]] = []

@@ -76,6 +76,7 @@ class RequestDesk:
         first_speed: Speed the run began with.
         audit: Writes the trail.
         spectrum: Gives the analyzer's last spectrum as the page draws it; None where there is none.
+        analyzer: Gives its checks and what it looks at next.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class RequestDesk:
         first_speed: float,
         audit: Audit,
         spectrum: Callable[[], Any] = lambda: None,
+        analyzer: Callable[[], Any] = lambda: None,
     ) -> None:
         self._plant = plant
         self._operate = operate
@@ -98,6 +100,7 @@ class RequestDesk:
         self._speeds = speeds(first_speed)
         self._audit = audit
         self._spectrum = spectrum
+        self._analyzer = analyzer
 
     async def take(self, text: str, session: Session, who: object, answer: Answer) -> None:
         """Do what a message of a page asks for.
@@ -208,11 +211,12 @@ class RequestDesk:
     def _last_spectrum(self, message: dict[str, Any]) -> dict[str, Any]:
         """Return the last spectrum; one the page has already is not sent again."""
         found = self._spectrum()
+        answer = {"type": "spectrum", "analyzer": self._analyzer()}
         if not isinstance(found, dict):
-            return {"type": "spectrum", "spectrum": None, "same": False}
+            return {**answer, "spectrum": None, "same": False}
         known = message.get("sample_time")
         same = known is not None and known == found.get("sample_time")
-        return {"type": "spectrum", "spectrum": None if same else found, "same": same}
+        return {**answer, "spectrum": None if same else found, "same": same}
 
     async def _ask_what_if(self, message: dict[str, Any], who: object, answer: Answer) -> None:
         if self._what_if is None:

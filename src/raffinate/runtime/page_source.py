@@ -136,6 +136,14 @@ class PageSource:
         """Return the analyzer's last spectrum as the plant's server shows it; None without one."""
         return self.of_plant.json("Spectrum/Last")
 
+    def analyzer(self) -> dict[str, Any]:
+        """Return checks, stream being measured and what is asked for; None where it has none."""
+        return {
+            "checks": self.of_plant.json("Spectrum/Checks"),
+            "now": self.of_plant.json("Spectrum/Next"),
+            "wanted": self.of_operate.json("Sampling/Wanted"),
+        }
+
     def take(self, news: PageNews) -> list[str]:
         """Take in what the history tells, and return the messages that tell it to the page."""
         self.span = news.span

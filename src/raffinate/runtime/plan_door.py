@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from raffinate.instruments.sampling import Request
 from raffinate.runtime.opcua_access import Who
-from raffinate.runtime.tags import Tag, Value
+from raffinate.runtime.tags import REQUESTS, Tag, Value
 from raffinate.units import HOUR
 
 
@@ -21,6 +22,9 @@ class TakesPlans(Protocol):
         expires_at: float,
     ) -> None:
         """Take a plan, [m³/s], or refuse it with a SpecificationError."""
+
+    def ask(self, requests: tuple[Request, ...]) -> None:
+        """Take the streams that the estimation would have the analyzer look at next."""
 
 
 class PlanDoor:
@@ -44,6 +48,8 @@ class PlanDoor:
             self._setpoints[parts[1]] = (_number(value) / HOUR,)
         elif parts[-1] == "Trajectory":
             self._trajectories[parts[1]] = tuple(_number(v) / HOUR for v in _row(value))
+        elif tag.path == REQUESTS:
+            self._host.ask(tuple(_request(each) for each in _row(value)))
         elif tag.path == "Guard/Sequence":
             self._sequence = int(_number(value))
         elif tag.path == "Guard/Expires":
@@ -57,6 +63,15 @@ class PlanDoor:
                 sequence=self._sequence,
                 expires_at=self._expires_at,
             )
+
+
+def _request(text: Any) -> Request:
+    """Return "stream|worth" as a request; one without a worth that is a number is worth nothing."""
+    stream, _, worth = str(text).rpartition("|")
+    try:
+        return Request(stream=stream, worth=float(worth))
+    except ValueError:
+        return Request(stream=stream, worth=0.0)
 
 
 def _number(value: Any) -> float:

@@ -20,7 +20,7 @@ from raffinate.errors import DataError
 from raffinate.instruments.reading import Reading
 from raffinate.plant.model import Plant
 from raffinate.runtime.alarms import Finding
-from raffinate.runtime.messages import SCAN, Note, Orders, PlantReport
+from raffinate.runtime.messages import CHECK, SCAN, Note, Orders, PlantReport
 from raffinate.runtime.nodemap import NodeMap
 from raffinate.runtime.nodemap_nodes import NodeRef, StreamNodes
 from raffinate.runtime.plant_clock import PlantClock
@@ -157,8 +157,9 @@ class PlantPort:
         readings = await self._samples(found, report.time)
         return replace(
             report,
-            readings=tuple(r for r in readings if r.instrument != "assay"),
+            readings=tuple(r for r in readings if r.instrument not in ("assay", CHECK)),
             assays=tuple(r for r in readings if r.instrument == "assay"),
+            checks=tuple(r for r in readings if r.instrument == CHECK),
         )
 
     async def _read(self, nodes: Sequence[NodeRef]) -> dict[NodeRef, Any]:
@@ -345,6 +346,9 @@ class PlantPort:
             pairs.append((str(self._map.sequence), last.sequence))
         if self._map.expires is not None:
             pairs.append((str(self._map.expires), self._expiry(last.expires_at, last.issued_at)))
+        if self._map.requests is not None and orders.requests:
+            rows = tuple(f"{each.stream}|{each.worth:.6g}" for each in orders.requests)
+            pairs.append((str(self._map.requests), rows))
         self._heartbeat = max(self._heartbeat + 1, orders.heartbeat)
         beat = orders.heartbeat if self._map.scan is not None else self._heartbeat
         # Last, because it makes the rest count.

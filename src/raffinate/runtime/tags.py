@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from raffinate.plant.model import LeverLimits, Plant
-from raffinate.runtime.messages import place_of
+from raffinate.runtime.messages import BLANK, CHECK, STANDARD, place_of
 from raffinate.runtime.upsets import UPSETS
 from raffinate.units import HOUR
 
@@ -26,6 +26,10 @@ NAMESPACES: dict[Space, str] = {
     "operate": "urn:raffinate:operate",
 }
 """Namespace URI of each space."""
+
+REQUESTS = "Analyzer/XRF/Requests"
+"""Tag through which the estimation asks for streams; an analyzer with a fixed rota passes over
+it."""
 
 Value = float | int | str | bool | tuple[float, ...] | tuple[str, ...]
 """What a tag holds."""
@@ -83,6 +87,13 @@ def stream_folders(plant: Plant) -> dict[tuple[str, str], str]:
     return analyzer | {("assay", name): f"Laboratory/{name}" for name in plant.products}
 
 
+def check_folders(plant: Plant) -> dict[tuple[str, str], str]:
+    """Return the folder of each check of the analyzer by instrument and name."""
+    if plant.analyzer.checks is None:
+        return {}
+    return {(CHECK, name): f"Analyzer/XRF/Channel1/{name}" for name in (BLANK, STANDARD)}
+
+
 def plant_tags(plant: Plant) -> tuple[Tag, ...]:
     """Return what a plant's control system offers, with its PLC; flows in m³/h.
 
@@ -95,8 +106,10 @@ def plant_tags(plant: Plant) -> tuple[Tag, ...]:
         tags += _lever_tags(name, limits, getattr(operation, name) * HOUR)
     for name in ("scrub_within_acid", "organic_lost"):
         tags.append(Tag(path=f"Interlocks/{name}", kind="Boolean", title="Interlock acts"))
-    for (_, place), folder in stream_folders(plant).items():
+    for (_, place), folder in (stream_folders(plant) | check_folders(plant)).items():
         tags += stream_tags(folder, place)
+    title = "stream|worth of the streams to look at next"
+    tags.append(Tag(path=REQUESTS, kind="String[]", title=title, writer="guard"))
     return tuple(tags)
 
 
@@ -165,6 +178,8 @@ def twin_tags(plant: Plant) -> tuple[Tag, ...]:
         ("Pace/Horizon", "Double", "s"),
         ("Upsets/Table", "String", ""),
         ("Spectrum/Last", "String", ""),
+        ("Spectrum/Checks", "String", ""),
+        ("Spectrum/Next", "String", ""),
     ]
     for element in plant.circuit.elements:
         paths += [
@@ -213,6 +228,7 @@ def operate_tags(plant: Plant, modes: tuple[str, ...]) -> tuple[Tag, ...]:
         Tag(path="Plan/Expires", kind="Double", unit="s", title="Its expiry"),
         Tag(path="Targets", kind="String", title="Targets by stage, JSON"),
         Tag(path="Readings", kind="String", title="Latest judged readings, JSON"),
+        Tag(path="Sampling/Wanted", kind="String", title="Streams asked for and why, JSON"),
         Tag(path="Assays", kind="String", title="Latest sound assays, JSON"),
         Tag(path="Alarms/Standing", kind="String", title="Alarms with their states, JSON"),
         Tag(path="Alarms/Figures", kind="String", title="Figures of the alarm system, JSON"),

@@ -15,22 +15,20 @@ from raffinate.errors import SpecificationError, nearest_name
 from raffinate.instruments.assay import LaboratoryAssay
 from raffinate.instruments.flow_meter import FlowMeter
 from raffinate.instruments.reading import Fault, Reading, with_fault
-from raffinate.instruments.schedule import SampleSchedule
+from raffinate.instruments.sampling import Request
 from raffinate.plant.events import Event, apply_events, change_times
 from raffinate.plant.lots import ProductAccount, booked, open_account
 from raffinate.plant.model import Operation, Plant
 from raffinate.plant.motion import PlantMotion, Snapshot
-from raffinate.runtime.messages import SCAN, Note, PlantReport, place_of
+from raffinate.runtime.messages import CHECK, SCAN, Note, PlantReport, place_of
 from raffinate.runtime.mismatch import Mismatch, draw_mismatch
 from raffinate.runtime.solved_states import nominal_state
 from raffinate.runtime.twin_analyzer import TwinAnalyzer
+from raffinate.runtime.twin_analyzer_rounds import AnalyzerRounds
 from raffinate.runtime.upsets import UPSETS
 from raffinate.units import HOUR
 
 Array = NDArray[np.float64]
-
-XRF_START = 0.0
-"""Plant time of the first purge, [s]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,14 +79,7 @@ class Twin:
             name: self.plant.stage_index(product) for name, product in plant.products.items()
         }
         self._stage_of = {**places, **outlets}
-        self.schedule = SampleSchedule(
-            streams=tuple(places),
-            priority=tuple(outlets),
-            every=4,
-            count_time=plant.analyzer.count_time,
-            purge_time=plant.analyzer.purge_time,
-            start=XRF_START,
-        )
+        self.rounds = AnalyzerRounds(plant.analyzer, tuple(places), tuple(outlets))
         self.time = 0.0
         self.accounts: dict[str, ProductAccount] = {
             name: open_account(elements) for name in plant.products
@@ -203,7 +194,12 @@ class Twin:
         self.time = end
         self._snapshot = self._motion.snapshot()
         self._sample(before, self._snapshot, begin, end)
-        return self._report(dict(plans[-1].setpoints)), (*self._begun_upsets(), *notes)
+        report, checked = self._report(dict(plans[-1].setpoints))
+        return report, (*self._begun_upsets(), *notes, *checked)
+
+    def ask(self, requests: Sequence[Request]) -> None:
+        """Take the streams that the estimation would have the analyzer look at next."""
+        self.rounds.ask(requests, self.time)
 
     def _begun_upsets(self) -> list[Note]:
         found = []
@@ -239,24 +235,39 @@ class Twin:
             now = stop
         return notes
 
-    def _report(self, setpoints: Mapping[str, float]) -> PlantReport:
+    def _report(self, setpoints: Mapping[str, float]) -> tuple[PlantReport, list[Note]]:
         known = [r for r in self._pending if r.result_time <= self.time]
         self._pending = [r for r in self._pending if r.result_time > self.time]
         for assay in known:
             if assay.instrument == self.assay.name:
                 self.analyzer.learn(assay)
+        checks = tuple(r for r in known if r.instrument == CHECK)
+        notes = [note for check in checks for note in self._judged(check)]
         measured = {
             name: float(meter.measure(getattr(self.operation, name), self._noise))
             for name, meter in self.meters.items()
         }
-        return PlantReport(
+        report = PlantReport(
             time=self.time,
             measured=measured,
             setpoints=setpoints,
             readings=tuple(r for r in known if r.instrument == self.analyzer.name),
             assays=tuple(r for r in known if r.instrument == self.assay.name),
+            checks=checks,
             alarms=self._alarms(measured, setpoints),
         )
+        return report, notes
+
+    def _judged(self, check: Reading) -> list[Note]:
+        """Judge a check that has become known; let it be repeated where that is asked for."""
+        outcome = self.analyzer.checked(check)
+        if outcome.verdict in ("failed", "repeated"):
+            self.rounds.due_again(check.place)
+        if outcome.verdict in ("passed", "repeated"):
+            return []
+        priority = "low" if outcome.verdict in ("not_confirmed", "recalibrated") else "medium"
+        text = f"Analyzer check: {outcome.text}"
+        return [Note(time=self.time, kind="lab", text=text, priority=priority)]
 
     def _with_world(self, base: Operation, events: Sequence[Event], time: float) -> Operation:
         operation = apply_events(base, events, time, self._elements)
@@ -296,14 +307,15 @@ class Twin:
             stage = self._stage_of[place]
             return between(before.aqueous[stage], after.aqueous[stage], time)
 
-        for slot in self.schedule.sampled(begin, end):
-            acid = between(before.proton, after.proton, slot.sample_time)
-            reading = self.analyzer.measure(
-                slot,
-                liquor(slot.stream, slot.sample_time),
-                float(acid[self._stage_of[slot.stream]]),
-                self._noise,
-            )
+        standing = {} if self.analyzer.checks is None else self.analyzer.checks.contents
+        for slot in self.rounds.samples(begin, end):
+            if slot.stream in standing:
+                metals, acid = standing[slot.stream]
+            else:
+                metals = liquor(slot.stream, slot.sample_time)
+                acids = between(before.proton, after.proton, slot.sample_time)
+                acid = float(acids[self._stage_of[slot.stream]])
+            reading = self.analyzer.measure(slot, metals, acid, self._noise)
             fault = self.faults.get(slot.stream) or self.faults.get("xrf")
             self._deliver(reading, fault)
         for time in self.assay.sample_times(begin, end):
@@ -322,7 +334,7 @@ class Twin:
     def _alarms(
         self, measured: Mapping[str, float], setpoints: Mapping[str, float]
     ) -> dict[str, str]:
-        found = {}
+        found = self.analyzer.alarms()
         for name, limits in self.plant.levers.items():
             wanted = setpoints[name]
             if abs(measured[name] - wanted) > 0.1 * wanted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ from raffinate.instruments.calibrate_result import Calibration
 from raffinate.instruments.reading import Reading
 from raffinate.instruments.sampling_bias import BiasFilter, bias_rows
 from raffinate.instruments.sampling_cell import FlowCell, freed_of_carry_over
+from raffinate.instruments.sampling_recalibration import CheckOutcome
 from raffinate.instruments.schedule import Slot
 from raffinate.instruments.xrf import OnlineXRF
 from raffinate.instruments.xrf_chain import NO_LAW, DriftLaw, Measured, XrfChain
@@ -25,8 +27,11 @@ from raffinate.instruments.xrf_chain_view import spectrum_view
 from raffinate.instruments.xrf_standin import StandInXRF
 from raffinate.instruments.xrf_standin_file import load_standin, shipped_standins
 from raffinate.numerics.jax_setup import cache_directory
-from raffinate.plant.model import AnalyzerPlan, Plant
+from raffinate.plant.analyzer_plan import AnalyzerPlan
+from raffinate.plant.model import Plant
 from raffinate.runtime.checkpoint import load_checkpoint, save_checkpoint
+from raffinate.runtime.messages import CHECK, CHECK_ALARM
+from raffinate.runtime.twin_analyzer_checks import CheckDesk, check_rows
 
 Array = NDArray[np.float64]
 
@@ -50,7 +55,8 @@ class TwinAnalyzer:
         matched: Make it perfect: physics as quantified, nothing carried over, no drift.
 
     Attributes:
-        name: Written into readings.
+        name: Written into readings of the plant.
+        checks: Blank and standard; None for an analyzer that is not checked.
     """
 
     name = "xrf"
@@ -71,8 +77,11 @@ class TwinAnalyzer:
             elements=elements, first_sd=CALIBRATED_SD, walk_sd=CALIBRATED_WALK
         )
         # A stand-in's bias is what its analyzer has left after all correction.
-        corrects = plan.model == "chain" and not matched
+        corrects = plan.corrected_by_laboratory and not matched
         self._bias = self._filter.start(0.0) if corrects else None
+        self.checks = (
+            None if plan.checks is None else CheckDesk(plan.checks, elements, seed, matched=matched)
+        )
         self._chain: XrfChain | None = None
         self._statistical = _statistical(plant, gain, self.name)
         if plan.model == "chain":
@@ -100,6 +109,9 @@ class TwinAnalyzer:
     ) -> Reading:
         """Return the reading of a slot, freed of what the cell held before.
 
+        A reading of a stream is corrected by checks and laboratory; one of a blank or standard is
+        left as read, for `checked` to judge.
+
         Args:
             slot: Stream and times.
             metals: Of the stream, true, (element,), [mol/m³].
@@ -112,16 +124,34 @@ class TwinAnalyzer:
             self._held = content
         reading = self._read(slot, content, generator)
         before, self._before = self._before, reading if _finite(reading) else None
-        if not _finite(reading):
-            return reading
-        if self._cell is not None:
+        is_check = self.checks is not None and slot.stream in self.checks.contents
+        if _finite(reading) and self._cell is not None:
             reading = freed_of_carry_over(reading, before, self._cell, purge)
-        if self._bias is None:
-            return reading
-        if reading.place in self._products:
+        if is_check:
+            return replace(reading, instrument=CHECK)
+        return self._corrected(reading) if _finite(reading) else reading
+
+    def _corrected(self, reading: Reading) -> Reading:
+        if self._bias is not None and reading.place in self._products:
             kept = (*self._recent.get(reading.place, ()), reading)
             self._recent[reading.place] = kept[-READINGS_KEPT:]
-        return self._filter.corrected(self._bias, reading)
+        if self.checks is not None:
+            reading = self.checks.book.corrected(reading)
+        return reading if self._bias is None else self._filter.corrected(self._bias, reading)
+
+    def checked(self, reading: Reading) -> CheckOutcome:
+        """Judge a blank or standard whose result has become known, and recalibrate if it asks to.
+
+        Raises:
+            KeyError: The analyzer has no such check.
+        """
+        assert self.checks is not None
+        before = self.checks.book.correction.span
+        outcome = self.checks.take(reading)
+        if self._bias is not None:
+            change = self.checks.book.correction.span - before
+            self._bias = self._filter.rescaled(self._bias, change)
+        return outcome
 
     def learn(self, assay: Reading) -> None:
         """Take in an assay beside the reading sampled nearest to it, as soon as it is known."""
@@ -129,18 +159,37 @@ class TwinAnalyzer:
         if self._bias is None or not read:
             return
         nearest = min(read, key=lambda one: abs(one.sample_time - assay.sample_time))
+        if self.checks is not None:
+            # As it would be read today: zero and span may have been set since.
+            nearest = self.checks.book.correction.corrected(nearest)
         self._bias = self._filter.learned(self._bias, nearest, assay)
 
     def _read(self, slot: Slot, content: Array, generator: np.random.Generator) -> Reading:
         metals, acid, time = content[:-1], float(content[-1]), slot.sample_time
-        if self._chain is None:
-            if isinstance(self._statistical, StandInXRF):
-                return self._statistical.measure(metals, acid, time, generator, place=slot.stream)
-            return self._statistical.measure(metals, time, generator, place=slot.stream)
-        self._state, self._last = self._chain.measure(
+        drawn, chain = self._statistical, self._chain
+        if self.checks is not None and slot.stream in self.checks.contents:
+            count_time = self.checks.plan.count_time
+            drawn = replace(drawn, count_time=count_time)
+            chain = None if chain is None else replace(chain, count_time=count_time)
+        if chain is None:
+            if isinstance(drawn, StandInXRF):
+                return drawn.measure(metals, acid, time, generator, place=slot.stream)
+            return drawn.measure(metals, time, generator, place=slot.stream)
+        self._state, self._last = chain.measure(
             self._state, metals, acid, time, generator, place=slot.stream
         )
         return self._last.reading
+
+    def alarms(self) -> dict[str, str]:
+        """Return why readings are not to be trusted, by alarm tag; empty when they are."""
+        failed = {} if self.checks is None else self.checks.book.failed
+        return (
+            {CHECK_ALARM: f"Check of the analyzer: {'; '.join(failed.values())}"} if failed else {}
+        )
+
+    def shown_checks(self) -> dict[str, Any] | None:
+        """Return checks, zero and span as a page shows them; None for an analyzer without."""
+        return None if self.checks is None else check_rows(self.checks.book)
 
     def shown(self) -> dict[str, Any] | None:
         """Return the last spectrum with its fit as a page draws it; None where there is none."""

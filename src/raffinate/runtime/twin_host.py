@@ -15,6 +15,7 @@ from typing import Any
 from raffinate.control.plc import INTERLOCKS, Plc
 from raffinate.errors import SpecificationError
 from raffinate.instruments.reading import Fault
+from raffinate.instruments.sampling import Request
 from raffinate.runtime import twin_values
 from raffinate.runtime.checkpoint import save_checkpoint
 from raffinate.runtime.messages import CONTROL_PERIOD, SCAN, Note, PlantReport
@@ -22,7 +23,7 @@ from raffinate.runtime.operate_setup import levers_of
 from raffinate.runtime.records import Record
 from raffinate.runtime.ring import Ring
 from raffinate.runtime.run_directory import RunDirectory
-from raffinate.runtime.tags import Value, stream_folders
+from raffinate.runtime.tags import Value, check_folders, stream_folders
 from raffinate.runtime.twin import Twin
 from raffinate.runtime.twin_checkpoint import TwinCheckpoint, nominal_flows, resumed
 from raffinate.units import HOUR
@@ -98,7 +99,8 @@ class TwinHost:
         self._lock = threading.Lock()
         self._woken = threading.Condition()
         self._stopping = False
-        self._folders = stream_folders(self.twin.plant)
+        self._folders = stream_folders(self.twin.plant) | check_folders(self.twin.plant)
+        self._requests: tuple[Request, ...] | None = None
 
     def _complete_ring(self, record: Record) -> None:
         """Put the last record on the ring, where the kill came between the two."""
@@ -146,6 +148,13 @@ class TwinHost:
                 expires_at=expires_at,
             )
             self._woken.notify_all()
+
+    def ask(self, requests: Sequence[Request]) -> None:
+        """Take the streams that the estimation would have the analyzer look at next.
+
+        Through a shelf of its own: the step under way must not hold up whoever writes.
+        """
+        self._requests = tuple(requests)
 
     def set_speed(self, speed: float) -> None:
         """Change the pace, [plant s per wall s]; 0 holds plant time."""
@@ -264,6 +273,9 @@ class TwinHost:
                         self.plc, self.twin.time + scan * SCAN, self._measured
                     )
                 plans.append(plan)
+            asked, self._requests = self._requests, None
+            if asked is not None:
+                self.twin.ask(asked)
             report, notes = self.twin.advance(plans)
             self._measured = dict(report.measured)
             told, self._told = self._told, []
@@ -292,7 +304,7 @@ class TwinHost:
         if show:
             self._shown_at = now
             lasting["Truth/BalanceError"] = self.twin.check()
-        samples = (*report.readings, *report.assays)
+        samples = (*report.readings, *report.assays, *report.checks)
         record = self._record(lasting, profile, samples, notes)
         save_checkpoint(self._run.checkpoint("twin"), self._checkpoint(record))
         self.ring.append(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 
@@ -127,10 +128,20 @@ def upset_values(twin: Twin) -> dict[str, Value]:
 
 
 def spectrum_values(twin: Twin) -> dict[str, Value]:
-    """Return the analyzer's last spectrum with its fit as JSON; an empty text where there is none.
+    """Return the analyzer's last spectrum with its fit, its checks and what it measures, as JSON.
 
-    Only a virtual plant whose readings come from spectra has one; see `xrf_chain_view`.
+    A text is empty where there is none: a spectrum comes only of readings that were counted, see
+    `xrf_chain_view`; the rest only of an analyzer that is checked or does not keep to a rota.
     """
-    shown = twin.analyzer.shown()
-    text = "" if shown is None else json.dumps(shown, allow_nan=False, separators=(",", ":"))
-    return {"Spectrum/Last": text}
+    return {
+        "Spectrum/Last": _json(twin.analyzer.shown()),
+        "Spectrum/Checks": _json(twin.analyzer.shown_checks()),
+        "Spectrum/Next": _json(twin.rounds.shown()),
+    }
+
+
+def _json(value: Any) -> str:
+    """Return plain values as JSON; an empty text where there are none."""
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -139,6 +139,7 @@ class WebRun:
             first_speed=self._run.settings.speed,
             audit=self.audit,
             spectrum=self.source.spectrum,
+            analyzer=self.source.analyzer,
         )
         return WebParts(
             hub=self.hub,

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
+from raffinate.numerics.kernel_store import let_kernels_go
 from raffinate.studies.extras import needs_extra
 from raffinate.studies.model import Case, Study
 from raffinate.studies.solve_case import Prepared, Row, failed_row, prepare, solve_case
@@ -33,6 +34,7 @@ def run_here(study: Study, cases: Sequence[Case]) -> Generator[list[Row], None, 
         prepared = prepare(study)
         for case in cases:
             yield [solve_case(prepared, case)]
+            let_kernels_go()
 
 
 @lru_cache(maxsize=2)
@@ -50,6 +52,7 @@ def solve_batch(content: bytes, cases: Sequence[Case]) -> list[Row]:
         cases: Which.
     """
     prepared = _prepared(content)
+    let_kernels_go()
     return [solve_case(prepared, case) for case in cases]
 
 

@@ -49,8 +49,22 @@ def test_ten_percent_more_organic_takes_few_passes_from_the_state_before(plain):
     np.testing.assert_allclose(warm.unknowns.stage, cold.unknowns.stage, rtol=1e-7, atol=1e-9)
 
 
+def test_a_start_from_which_newton_does_not_come_nearer_is_given_up_for_one_from_nothing(plain):
+    """With an eighth less organic the fronts travel far: what was tried is what little it cost."""
+    chemistry, circuit = plain
+    begin = solve_from_nothing(chemistry, problem_of(circuit))
+    problem = problem_of(replace(circuit, organic_flow=0.88 * circuit.organic_flow))
+    tried = from_given(chemistry, problem, begin.unknowns)
+    assert not float(tried.norm) <= RESIDUAL
+    assert int(tried.iterations) <= 3
+    found = solve_from_given(chemistry, problem, begin.unknowns, 1e-3)
+    cold = solve_from_nothing(chemistry, problem)
+    assert float(found.norm) <= RESIDUAL
+    assert int(found.iterations) == int(tried.iterations) + int(cold.iterations)
+
+
 def test_a_start_that_is_no_state_is_reported_by_its_residual(default_plant):
     circuit = restaged(default_plant, SMALL).circuit
     chemistry, problem = chemistry_of(circuit.system), problem_of(circuit)
     nonsense = Unknowns(np.full((8, 12), np.nan), np.zeros(3))
-    assert not float(from_given(chemistry, problem, nonsense, 0.0).norm) <= RESIDUAL
+    assert not float(from_given(chemistry, problem, nonsense).norm) <= RESIDUAL

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 import system_tables
+from raffinate.chemistry.contact import equilibrate
 from raffinate.chemistry.elements import IMPURITIES, RARE_EARTHS
 from raffinate.chemistry.separation_factors import load_separation_factors
 from raffinate.chemistry.series import interpolate_series
 from raffinate.chemistry.species import FREE_SPECIES
 from raffinate.chemistry.system_file import load_system, parse_system, shipped_systems, write_system
-from raffinate.errors import SpecificationError
+from raffinate.errors import DataError, SpecificationError
 
 NAMES = shipped_systems()
+ASSUMED = {"p507_series": ("Er", "Tm", "Yb", "Lu")}
+"""The systems that may hold assumed constants, and which; every other holds none."""
+
 OTHERS = tuple(name for name in NAMES if name != "p507_hcl")
 
 
@@ -57,14 +61,45 @@ def test_asking_for_what_is_missing_gives_the_reason(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_extraction_constant_is_assumed_and_every_source_is_cited(name: str) -> None:
+def test_no_extraction_constant_is_assumed_unless_listed_and_every_source_is_cited(
+    name: str,
+) -> None:
     system = load_system(name)
-    assert "assumed" not in system.evidence
+    assert system.assumed == ASSUMED.get(name, ())
     for source in system.constant_sources:
         assert source.reference
     for source in system.sources:
         assert source.note or source.reference
         assert "memory" not in str(source).lower()
+
+
+def test_the_systems_of_chloride_and_p507_that_examples_use_hold_no_assumed_constant() -> None:
+    assert "p507_hcl" in NAMES
+    assert not load_system("p507_hcl").assumed
+
+
+def test_assumed_constants_are_told_by_the_file_and_by_every_contact() -> None:
+    text = write_system(load_system("p507_series"))
+    assert "assumed_constants:\n- Er\n- Tm\n- Yb\n- Lu\n" in text
+    for wrong in ("assumed_constants:\n- Er\n- Tm\n- Yb\n", "assumed_constants:\n- Dy\n- Er\n"):
+        with pytest.raises(DataError) as caught:
+            parse_system(text.replace("assumed_constants:\n- Er\n- Tm\n- Yb\n- Lu\n", wrong))
+        assert "assumed_constants" in caught.value.where
+    system = load_system("p507_series")
+    liquor = {"Dy": 10.0, "Er": 10.0, "proton": 100.0}
+    said = equilibrate(system, liquor, {"extractant": 1000.0}).warnings
+    assert any("Er in p507_series is assumed" in sentence for sentence in said)
+    sourced = equilibrate(system, {"Dy": 10.0, "proton": 100.0}, {"extractant": 1000.0}).warnings
+    assert not any("is assumed" in sentence for sentence in sourced)
+
+
+def test_the_series_of_p507_keeps_the_constants_of_p507_hcl_and_the_order_of_extraction() -> None:
+    series, fitted = load_system("p507_series"), load_system("p507_hcl")
+    shared = series.subset(fitted.elements)
+    assert shared.log10_extraction_constant == pytest.approx(fitted.log10_extraction_constant)
+    assert shared.log10_covariance == pytest.approx(fitted.log10_covariance, abs=1e-8)
+    assert (np.diff(series.log10_extraction_constant) > 0.0).all()
+    assert series.elements[9:12] == ("Ho", "Y", "Er")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,6 +130,7 @@ def test_extraction_grows_with_its_drivers(name: str) -> None:
         ("cyanex272", ""),
         ("naphthenic_acid", ""),
         ("d2ehpa_tbp_sulfate", ""),
+        ("p507_series", "Eu Gd"),
     ],
 )
 def test_interpolated_elements_are_told(name: str, interpolated: str) -> None:

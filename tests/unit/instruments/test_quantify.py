@@ -20,6 +20,7 @@ from raffinate.instruments.spectrum_checks import calibrate_spectrum, check_spec
 from raffinate.instruments.spectrum_file import parse_spectrum
 from raffinate.instruments.xrf_drift import NO_DRIFT, Drift
 from raffinate.instruments.xrf_instrument_file import load_instrument
+from raffinate.instruments.xrf_spectrum_build import build_forward_model
 
 METALS = ("Ce", "Nd")
 LIQUOR = np.array([0.75, 0.25]) * 100.0 / np.array(oxide_molar_masses(METALS))
@@ -204,11 +205,25 @@ def test_the_detection_limit_is_met_by_the_share_it_promises(analyzer):
     assert limit == pytest.approx(3.29 * sigma, rel=0.1)
 
 
+def test_weak_lines_of_much_neodymium_are_not_read_as_cerium(analyzer):
+    """Nd L3M2 and L3M3, 1e-4 of Nd each, stand on both sides of Ce Lα; here without noise."""
+    instrument, sample = analyzer.model.instrument, analyzer.model.sample
+    finer = replace(analyzer.model, forward=build_forward_model(instrument, sample.components))
+    spectrum = measured(replace(analyzer, model=finer), [0.0, 850.0])
+    found = finer.forward.recorded(sample.masses(np.array([0.0, 850.0]), 500.0))
+    result = quantify(replace(spectrum, counts=found * spectrum.live_time), analyzer)
+    assert abs(result.concentration[0]) < 0.5 * result.sigma[0] < 1e-4 * 850.0
+
+
 def test_small_linear_algebra():
     jacobian = np.array([[1.0, 0.0], [0.0, 1e6], [1.0, 1e6]])
     information = fisher_information(jacobian, np.array([4.0, 4.0, 4.0]))
     assert information == pytest.approx(np.array([[0.5, 0.25e6], [0.25e6, 0.5e12]]))
     assert inverse(information) @ information == pytest.approx(np.eye(2), abs=1e-6)
+    singular = np.ones((2, 2))
+    stacked = inverse(np.array([information, singular]))
+    assert stacked[0] @ information == pytest.approx(np.eye(2), abs=1e-6)
+    assert stacked[1] == pytest.approx(np.full((2, 2), 0.25))
     assert deviance(np.array([3.0, 0.0]), np.array([3.0, 2.0])) == pytest.approx(4.0)
 
 

@@ -24,6 +24,7 @@ def bank(barren):
         raffinate=nothing,
         drawn=nothing,
         organic_flow=1.0,
+        organic_passed=np.ones(2),
     )
 
 

@@ -121,3 +121,64 @@ def test_the_sample_line_and_the_model_of_the_analyzer_are_read():
 def test_an_impossible_analyzer_is_refused_with_its_place(old, new, message):
     with pytest.raises(DataError, match=message):
         parse_plant(changed(old, new))
+
+
+CHECKS = """  checks:
+    blank_every_h: 24
+    standard_every_h: 8
+    standard_mol_per_L: {Ce: 0.4, Nd: 0.4}
+    acid_mol_per_L: 0.5
+    certificate_relative_sd: 0.002
+    count_s: 300
+    purge_s: 120
+    source: trial
+  laboratory_bias: true
+  next_stream: {by: worth, longest_interval_min: 60, shortest_interval_min: 9}
+"""
+
+
+def checked_text(old="", new=""):
+    text = default_text()
+    assert text.endswith("\n")
+    checks = CHECKS.replace(old, new) if old else CHECKS
+    lines = text.splitlines(keepends=True)
+    place = next(k for k, line in enumerate(lines) if line.startswith("  sample_line:"))
+    return "".join((*lines[: place + 1], checks, *lines[place + 1 :]))
+
+
+def test_checks_and_the_choice_of_the_next_stream_are_read_in_si():
+    plan = parse_plant(checked_text()).analyzer
+    assert plan.checks is not None
+    assert plan.checks.standard == pytest.approx((400.0, 0.0, 400.0))
+    assert (plan.checks.blank_interval, plan.checks.standard_interval) == (86400.0, 28800.0)
+    assert (plan.checks.acid, plan.checks.repeats) == (pytest.approx(500.0), 3)
+    assert (plan.longest_interval, plan.shortest_interval) == (3600.0, 540.0)
+    assert plan.planned
+    assert plan.corrected_by_laboratory
+
+
+def test_an_analyzer_without_checks_keeps_to_its_rota_and_only_a_chain_is_corrected():
+    plan = parse_plant(default_text()).analyzer
+    assert plan.checks is None
+    assert not plan.planned
+    assert not plan.corrected_by_laboratory
+    chain = parse_plant(changed("model: statistical", "model: chain")).analyzer
+    assert chain.corrected_by_laboratory
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Ce: 0.4, Nd: 0.4", "Ce: 0.4, Nb: 0.4", "'Nb'.*standard_mol_per_L|standard_mol_per_L.*Nb"),
+        ("Ce: 0.4, Nd: 0.4", "Ce: 0.0", "standard holds nothing"),
+        ("purge_s: 120", "purge_s: 12", "checks.purge_s.*12 s does not reach"),
+        ("source: trial", "source: trail", "analyzer.checks.source"),
+        ("longest_interval_min: 60", "longest_interval_min: 20", "analyzer would have to measure"),
+        ("shortest_interval_min: 9", "shortest_interval_min: 60", "shortest_interval_min is 60"),
+        ("by: worth", "by: whim", "next_stream.by"),
+        ("standard_every_h: 8", "standard_every_hour: 8", "standard_every_h"),
+    ],
+)
+def test_impossible_checks_are_refused_with_their_place(old, new, message):
+    with pytest.raises(DataError, match=message):
+        parse_plant(checked_text(old, new))

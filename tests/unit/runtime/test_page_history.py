@@ -13,7 +13,7 @@ from raffinate.errors import DataError
 from raffinate.instruments.reading import Reading
 from raffinate.plant.plant_file import load_plant
 from raffinate.runtime.historian import Historian, open_historian
-from raffinate.runtime.messages import Note
+from raffinate.runtime.messages import CHECK, Note
 from raffinate.runtime.page_history import MOST_NOTES, PageHistory
 from raffinate.runtime.records import Record
 
@@ -172,6 +172,14 @@ def test_a_frame_shows_what_was_known_then(history, take):
 def test_a_frame_of_a_time_without_profile_has_none(history, take):
     take("plant", record(1, 1))
     assert history.frame(60.0)["profile"] is None
+
+
+def test_a_check_of_the_analyzer_is_kept_and_is_no_reading_of_the_plant(history, historian, take):
+    check = reading("standard", 0.05, (400.0, 200.0, 400.0), instrument=CHECK)
+    take("plant", record(1, 10, samples=(check, reading("stage 5", 0.05))))
+    assert [row["place"] for row in history.frame(600.0)["readings"]] == ["stage 5"]
+    (kept,) = historian.samples("standard", EPOCH, EPOCH + 10**10)
+    assert kept.reading.instrument == CHECK
 
 
 def test_tags_are_told_with_their_extremes(history, take):

@@ -33,15 +33,15 @@ def asked(message, spectrum):
 
 def test_anyone_who_may_look_gets_the_last_spectrum():
     answer = asked({"type": "spectrum", "sample_time": None}, SHOWN)
-    assert answer == {"type": "spectrum", "spectrum": SHOWN, "same": False}
+    assert answer == {"type": "spectrum", "analyzer": None, "spectrum": SHOWN, "same": False}
 
 
 def test_a_spectrum_the_page_has_is_not_sent_again():
     answer = asked({"type": "spectrum", "sample_time": 180.0}, SHOWN)
-    assert answer == {"type": "spectrum", "spectrum": None, "same": True}
+    assert answer == {"type": "spectrum", "analyzer": None, "spectrum": None, "same": True}
     assert asked({"type": "spectrum", "sample_time": 0.0}, SHOWN)["spectrum"] == SHOWN
 
 
 def test_where_there_is_none_that_is_said():
     answer = asked({"type": "spectrum"}, None)
-    assert answer == {"type": "spectrum", "spectrum": None, "same": False}
+    assert answer == {"type": "spectrum", "analyzer": None, "spectrum": None, "same": False}

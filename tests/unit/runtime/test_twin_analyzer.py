@@ -12,6 +12,7 @@ import pytest
 from raffinate.errors import DataError
 from raffinate.instruments.schedule import Slot
 from raffinate.instruments.xrf_chain_build import ChainSpec
+from raffinate.plant.analyzer_plan import CheckPlan
 from raffinate.plant.plant_file import load_plant
 from raffinate.runtime import twin_analyzer
 from raffinate.runtime.twin_analyzer import TwinAnalyzer, kept_calibration
@@ -157,3 +158,52 @@ def test_the_chain_learns_its_bias_from_assays_and_shows_it():
     assert cerium["sigma_percent"] < 0.2
     assert abs(praseodymium["percent"]) < 0.3
     assert neodymium["percent"] == 0.0
+
+
+def assayed(reading, values):
+    return replace(
+        reading,
+        values=values,
+        covariance=np.diag((0.005 * values) ** 2),
+        instrument="assay",
+    )
+
+
+def test_a_statistical_analyzer_is_corrected_by_the_laboratory_only_where_asked_to():
+    noise = np.random.default_rng(1)
+    true = LIGHT * np.array([1.02, 1.0, 1.0])
+    found = {}
+    for wanted in (None, True):
+        other = replace(plant().analyzer, laboratory_bias=wanted)
+        gain = np.random.default_rng(1)
+        one = TwinAnalyzer(replace(plant(), analyzer=other), 1, gain, matched=False)
+        for number in range(30):
+            reading = one.measure(slot(number, "cepr"), LIGHT, 40.0, noise)
+            one.learn(assayed(reading, true))
+        found[wanted] = one.measure(slot(31, "stage 5"), LIGHT, 40.0, noise).values[0] / LIGHT[0]
+    assert found[None] == pytest.approx(1.0, abs=5e-3)
+    assert found[True] > found[None] + 5e-3
+
+
+def test_a_recalibration_leaves_less_for_the_laboratory_to_correct():
+    checks = CheckPlan(
+        blank_interval=86400.0,
+        standard_interval=28800.0,
+        standard=(400.0, 200.0, 400.0),
+        acid=500.0,
+        relative_sd=0.0,
+        count_time=300.0,
+        purge_time=120.0,
+        repeats=1,
+    )
+    plan = replace(plant().analyzer, laboratory_bias=True, checks=checks)
+    one = TwinAnalyzer(replace(plant(), analyzer=plan), 1, None, matched=False)
+    one._bias = replace(one._bias, factor=np.array([0.03, 0.0, 0.0]))
+    noise = np.random.default_rng(1)
+    check = one.measure(slot(0, "standard"), np.array([400.0, 200.0, 400.0]), 500.0, noise)
+    low = replace(check, values=check.values * np.array([0.97, 1.0, 1.0]))
+    assert one.checked(low).verdict == "failed"
+    assert one.checked(low).verdict == "recalibrated"
+    assert one._bias.factor[0] == pytest.approx(0.0, abs=3e-3)
+    reading = one.measure(slot(1), LIGHT, 40.0, noise)
+    assert reading.values[0] == pytest.approx(LIGHT[0] / 0.97, rel=5e-3)

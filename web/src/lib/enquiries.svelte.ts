@@ -2,7 +2,7 @@
 import type {
   Columns, HistoryAnswer, Refusal, ReplayFrame, ToServer, WhatIfAnswer,
 } from "./messages";
-import type { Spectrum, SpectrumAnswer } from "./spectrum";
+import type { AnalyzerState, Spectrum, SpectrumAnswer } from "./spectrum";
 
 const ANSWER_MS = 15000;
 
@@ -33,6 +33,8 @@ export abstract class Enquiries {
   whatIf = $state.raw<WhatIf | null>(null);
   /** The analyzer's last spectrum; null where there is none. */
   spectrum = $state.raw<Spectrum | null>(null);
+  /** Its checks and what it looks at next; null before the server has told. */
+  analyzer = $state.raw<AnalyzerState | null>(null);
 
   #asked: number | null = null;
   #askedTimer = 0;
@@ -114,6 +116,7 @@ export abstract class Enquiries {
 
   protected takeSpectrum(answer: SpectrumAnswer): void {
     if (!answer.same) this.spectrum = answer.spectrum;
+    this.analyzer = answer.analyzer ?? null;
   }
 
   /** A refusal ends whatever waits for an answer of its kind. */
@@ -128,6 +131,7 @@ export abstract class Enquiries {
   /** Nothing that was asked over a lost connection will be answered. */
   protected abandon(): void {
     this.spectrum = null;
+    this.analyzer = null;
     this.#answered();
     this.replay(null);
     this.#refuseAll("The connection to the plant was lost.");

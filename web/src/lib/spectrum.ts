@@ -35,8 +35,66 @@ export interface Spectrum {
   assays?: number;
 }
 
+export interface CheckOutcome {
+  name: string;
+  /** Sampled at plant time [s]. */
+  time: number;
+  verdict: string;
+  /** Element furthest off, in joint standard deviations. */
+  element: string;
+  worst: Value;
+  text: string;
+}
+
+export interface Checks {
+  /** Newest first. */
+  outcomes: CheckOutcome[];
+  /** Why readings are not to be trusted; empty when they are. */
+  failed: string[];
+  confirming: string;
+  recalibrations: number;
+  /** What the checks changed, by element; null where it never was set [mol/m³] [%]. */
+  zero: number[] | null;
+  span_percent: number[] | null;
+}
+
+export interface AnalyzerState {
+  checks: Checks | null;
+  /** What is in the cell and why; null where the analyzer keeps to a rota. */
+  now: { stream: string | null; why: string | null } | null;
+  /** What the estimation asks for, and why, in a sentence. */
+  wanted: { requests: { stream: string; worth: number }[]; why: string } | null;
+}
+
+export const VERDICTS: Record<string, string> = {
+  passed: "passed",
+  failed: "failed, is repeated",
+  repeated: "repeated",
+  not_confirmed: "not confirmed",
+  recalibrated: "recalibrated",
+  beyond_range: "too far off",
+};
+
+const REASONS: Record<string, string> = {
+  rota: "its turn",
+  check: "a check is due",
+  late: "it would be overdue",
+  asked: "asked for by the estimation",
+};
+
+export function nowSentence(now: AnalyzerState["now"]): string {
+  if (!now?.stream) return "";
+  return `In the cell: ${now.stream} (${REASONS[now.why ?? ""] ?? now.why}).`;
+}
+
+export function askedSentence(wanted: AnalyzerState["wanted"]): string {
+  return wanted?.why ? `Asked for next: ${wanted.why}.` : "";
+}
+
 export interface SpectrumAnswer {
   type: "spectrum";
+  /** Checks and choice of the next stream; null from a server that does not tell. */
+  analyzer: AnalyzerState | null;
   spectrum: Spectrum | null;
   /** The page has the newest one already. */
   same: boolean;

@@ -1,0 +1,213 @@
+"""Phase volumes of a bank in time: mixers that overflow, settlers with two weirs.
+
+A mixer is always full and well mixed, so that what leaves it carries the phases as they are in it:
+
+    V_a' = Q_a - (Q_a + Q_o) V_a/V.
+
+A settler of area A lets the organic out over a weir of height H_o and the aqueous, behind an
+underflow, over one of height H_a, both in proportion to the head, q = A head/τ, with the heads
+H - H_o and h + r (H - h) - H_a, where H is the depth, h the interface and r the ratio of
+densities. Without weirs its layers keep their volumes and it passes on what it gets.
+
+Volumes do not depend on composition. In an implicit stage they are found first; the unknowns are
+what leaves the settlers. Derived here from the balance of the liquid columns on both sides of the
+underflow; weirs that pass in proportion to their head are a choice of this program.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from raffinate.cascade.bank import Streams, Vessels, aqueous_flows
+from raffinate.cascade.equations import Problem
+from raffinate.cascade.volumes import Hydraulics, MovingFlows, Volumes, Weirs
+from raffinate.numerics.jax_setup import Array, jax, jnp, lax
+
+FILM = 1e-9
+"""Head that is always there, [m]: a layer below its weir still passes a film."""
+
+SOLVED = 1e-12
+"""Largest imbalance of a settler, as a share of what is pumped, [-]."""
+
+MAX_ITERATIONS = 30
+"""Newton iterations for the volumes before a step is given up."""
+
+
+class Passing(NamedTuple):
+    """What flows at the end of an implicit stage, and how volumes change; flows in [m³/s].
+
+    Attributes:
+        entering_aqueous, entering_organic: Into the mixers, (stage,).
+        sent_aqueous, sent_organic: From the mixers to the settlers, (stage,).
+        over_aqueous, over_organic: Out of the settlers, (stage,).
+        recycle: Of the aqueous, what returns to its mixer, (stage,).
+        drawn: Of the rest, what is drawn, (draw,).
+        rates: Of the volumes, [m³/s].
+    """
+
+    entering_aqueous: Array
+    entering_organic: Array
+    sent_aqueous: Array
+    sent_organic: Array
+    over_aqueous: Array
+    over_organic: Array
+    recycle: Array
+    drawn: Array
+    rates: Volumes
+
+
+def cell_count(vessels: Vessels) -> Array:
+    """Return the cells of every settler, (stage,)."""
+    if vessels.cells_aqueous is None:
+        return jnp.ones(vessels.active.shape[0])
+    return 1.0 + jnp.sum(vessels.cells_aqueous > 0.0, axis=1)
+
+
+def overflows(weirs: Weirs, aqueous: Array, organic: Array) -> tuple[Array, Array]:
+    """Return aqueous and organic over the weirs, [m³/s], at these volumes of layers, [m³]."""
+    interface, depth = aqueous / weirs.area, (aqueous + organic) / weirs.area
+    pushed = interface + weirs.density_ratio * (depth - interface)
+    speed = weirs.area / weirs.overflow_time
+    return (
+        speed * jnp.maximum(pushed - weirs.aqueous_height, FILM),
+        speed * jnp.maximum(depth - weirs.organic_height, FILM),
+    )
+
+
+@jax.jit
+def weirs_that_hold(weirs: Weirs, problem: Problem) -> Weirs:
+    """Return the weirs set so high that the settlers hold their volumes at these flows.
+
+    Args:
+        weirs: Whose heights are not read.
+        problem: Numbers of the bank.
+    """
+    vessels, streams = problem.vessels, problem.streams
+    flows = aqueous_flows(streams, vessels.active.shape[0])
+    count = cell_count(vessels)
+    aqueous, organic = count * vessels.settler_aqueous, count * vessels.settler_organic
+    interface, depth = aqueous / weirs.area, (aqueous + organic) / weirs.area
+    pushed = interface + weirs.density_ratio * (depth - interface)
+    head = weirs.overflow_time / weirs.area
+    return weirs._replace(
+        organic_height=depth - head * flows.organic,
+        aqueous_height=pushed - head * (flows.leaving + streams.recycle),
+    )
+
+
+def resting(problem: Problem) -> Volumes:
+    """Return the volumes at which the flows pass and settlers hold what the vessels say."""
+    vessels, streams = problem.vessels, problem.streams
+    hydraulics = _hydraulics(vessels)
+    flows = aqueous_flows(streams, vessels.active.shape[0])
+    aqueous = flows.leaving + streams.recycle
+    share = jnp.where(vessels.active, aqueous / (aqueous + flows.organic), 0.5)
+    return Volumes(
+        mixer_aqueous=hydraulics.mixer * share,
+        settler_aqueous=jnp.asarray(vessels.settler_aqueous),
+        settler_organic=jnp.asarray(vessels.settler_organic),
+        tank=jnp.asarray(vessels.tank),
+    )
+
+
+def _hydraulics(vessels: Vessels) -> Hydraulics:
+    assert vessels.hydraulics is not None
+    return vessels.hydraulics
+
+
+def _passing(problem: Problem, base: Volumes, rate: Array, over: Array) -> tuple[Passing, Array]:
+    """Return what flows if `over`, (2, stage), leaves the settlers, and by how much that is off."""
+    vessels, streams = problem.vessels, problem.streams
+    hydraulics, active = _hydraulics(vessels), vessels.active
+    over_aqueous, over_organic = over
+    recycle = jnp.minimum(streams.recycle, over_aqueous)
+    onward = over_aqueous - recycle
+    drawn = jnp.minimum(streams.draw_flow, onward[streams.draw_stage])
+    onward = onward.at[streams.draw_stage].add(-drawn)
+    fed = jnp.zeros_like(onward).at[streams.feed_stage].add(streams.feed_flow)
+    entering_aqueous = fed + recycle + jnp.append(onward[1:], 0.0)
+    organic_flow = jnp.asarray(streams.organic_flow)
+    entering_organic = jnp.concatenate([organic_flow[None], over_organic[:-1]])
+    entering_organic = jnp.where(active, entering_organic, organic_flow)
+    through = entering_aqueous + entering_organic
+    mixed = (base.mixer_aqueous + entering_aqueous / rate) / (
+        1.0 + through / (rate * hydraulics.mixer)
+    )
+    sent_aqueous = through * mixed / hydraulics.mixer
+    sent_organic = through - sent_aqueous
+    count = cell_count(vessels)
+    wanted = (sent_aqueous, sent_organic)
+    if hydraulics.weirs is not None:
+        wanted = overflows(
+            hydraulics.weirs,
+            count * base.settler_aqueous + (sent_aqueous - over_aqueous) / rate,
+            count * base.settler_organic + (sent_organic - over_organic) / rate,
+        )
+    off = jnp.where(active, over - jnp.stack(wanted), over)
+    rates = Volumes(
+        mixer_aqueous=jnp.where(active, entering_aqueous - sent_aqueous, 0.0),
+        settler_aqueous=jnp.where(active, (sent_aqueous - over_aqueous) / count, 0.0),
+        settler_organic=jnp.where(active, (sent_organic - over_organic) / count, 0.0),
+        tank=over_organic[vessels.last] - organic_flow,
+    )
+    found = Passing(
+        entering_aqueous,
+        entering_organic,
+        sent_aqueous,
+        sent_organic,
+        over_aqueous,
+        over_organic,
+        recycle,
+        drawn,
+        rates,
+    )
+    return found, off
+
+
+def passing(problem: Problem, base: Volumes, rate: Array) -> Passing:
+    """Return what flows at the end of an implicit stage; not a number where nothing fits.
+
+    Args:
+        problem: Numbers of the bank.
+        base: Volumes the stage starts from.
+        rate: 1/(γ Δt), [1/s].
+    """
+    streams, active = problem.streams, problem.vessels.active
+    size = active.shape[0]
+    flows = aqueous_flows(streams, size)
+    start = jnp.where(active, jnp.stack([flows.leaving + streams.recycle, flows.organic]), 0.0)
+    scale = jnp.sum(streams.feed_flow) + streams.organic_flow
+
+    def off(over: Array) -> Array:
+        return _passing(problem, base, rate, over.reshape(2, size))[1].reshape(-1)
+
+    def unfinished(carry: tuple[Array, Array, Array]) -> Array:
+        _, left, iteration = carry
+        return (jnp.max(jnp.abs(left)) > SOLVED * scale) & (iteration < MAX_ITERATIONS)
+
+    def improve(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        over, left, iteration = carry
+        step = jnp.linalg.solve(jax.jacfwd(off)(over), -left)
+        over = jnp.maximum(over + step, 0.0)
+        return over, off(over), iteration + 1
+
+    begun = (start.reshape(-1), off(start.reshape(-1)), jnp.array(0))
+    over, left, _ = lax.while_loop(unfinished, improve, begun)
+    # What is not solved must not look solved.
+    solved = jnp.max(jnp.abs(left)) <= SOLVED * scale
+    over = jnp.where(solved, over, jnp.nan).reshape(2, size)
+    return _passing(problem, base, rate, over)[0]
+
+
+def moving_streams(streams: Streams, found: Passing) -> Streams:
+    """Return the streams as they pass while volumes move."""
+    drawn = jnp.zeros_like(found.recycle).at[streams.draw_stage].add(found.drawn)
+    return streams._replace(
+        draw_flow=found.drawn,
+        recycle=found.recycle,
+        moving=MovingFlows(
+            leaving=found.entering_aqueous - found.recycle,
+            passed=found.over_aqueous - found.recycle - drawn,
+            organic=found.entering_organic,
+        ),
+    )
