@@ -14,6 +14,7 @@ from checked_plants import CHECKS, checked
 from plant_over_nodes import JoinedPlant
 from raffinate.instruments.sampling import Request
 from raffinate.instruments.sampling_recalibration import FAILED
+from raffinate.runtime import twin_host
 from raffinate.runtime.loop import PlantRun
 from raffinate.runtime.messages import CHECK, CHECK_ALARM
 from raffinate.runtime.tags import plant_tags
@@ -186,6 +187,8 @@ def _plans():
 
 def test_requests_and_checks_travel_over_the_nodes(tmp_path, monkeypatch):
     monkeypatch.setattr(plant_over_nodes, "nominal", checked)
+    # What is shown is shown at every step, however fast steps are.
+    monkeypatch.setattr(twin_host, "PROFILE_INTERVAL", 0.0)
     joined = JoinedPlant(tmp_path / "run", hours=4.0, speed=1e9)
     for _ in range(12):
         joined.step()
