@@ -136,6 +136,21 @@ def _nearest(place: Floats, wanted: Indices, among: Indices) -> Indices:
     return found
 
 
+def nearest_solved(problem: Problem, found: BatchResult, index: int) -> Unknowns | None:
+    """Return the state of the solved bank nearest to one, None while none is solved.
+
+    Args:
+        problem: Numbers of the banks, the plant in front of every axis.
+        found: Their outcome.
+        index: Place of the one.
+    """
+    among = np.flatnonzero(found.norm <= SOLVED)
+    if not len(among):
+        return None
+    begin = int(_nearest(_places(problem), np.array([index]), among)[0])
+    return Unknowns(*(np.asarray(values)[begin] for values in found.unknowns))
+
+
 def _nothing_yet(chemistry: AcidicExchange, problem: Problem) -> BatchResult:
     plants, stages = problem.vessels.active.shape
     carried, elements = len(chemistry.organic_components), chemistry.element_count

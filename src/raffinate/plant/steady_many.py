@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from raffinate.cascade.bank import Unknowns
 from raffinate.cascade.equations import Problem
-from raffinate.cascade.steady_batch import BatchResult, enter_one, solve_batch, stacked
+from raffinate.cascade.steady_batch import (
+    BatchResult,
+    enter_one,
+    nearest_solved,
+    solve_batch,
+    stacked,
+)
 from raffinate.chemistry.exchange import AcidicExchange
 from raffinate.errors import ConvergenceError, SpecificationError
 from raffinate.numerics.jax_setup import jax
@@ -124,8 +130,9 @@ def _finish(
     """Solve what the batch left as a plant alone is solved, and enter it in `found`."""
     for index in np.flatnonzero(~(found.norm <= TOLERANCE)).tolist():
         bank = jax.tree.map(lambda values, row=index: np.asarray(values)[row], problem)
+        begin = nearest_solved(problem, found, index)
         try:
-            result = solve_fixed(chemistry, bank, circuits[index], None)
+            result = solve_fixed(chemistry, bank, circuits[index], begin)
         except ConvergenceError:
             # What it lacks stands in its residual, and `complaints` names it.
             continue
