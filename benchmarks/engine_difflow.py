@@ -3,7 +3,7 @@
     python benchmarks/engine_difflow.py                    # 10, 30 and 100 stages
     python benchmarks/engine_difflow.py --stages 10 --stages 30 --repeats 1
 
-difflow (https://pypi.org/project/difflow/, which holds difflow_ree) is no dependency of this
+The package difflow, which holds difflow_ree, is no dependency of this
 project: run this with an interpreter that can import both. Both get the constants, feed and flows
 of engine_cases/difflow/extraction_8.yaml and start without a guess; difflow's section is
 compiled as one function. raffinate closes its organic loop through a strip of eight stages, which
