@@ -17,35 +17,16 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import statistics
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from engine_cases import timed
+
 CASE = "difflow/extraction_8"
 LITRES = 1000.0
 HOUR = 3600.0
-
-
-def timed(repeats: int, action: Callable[[], Any]) -> tuple[dict[str, float], Any]:
-    """Return the times of an action and its last result."""
-    begun = time.perf_counter()
-    result = action()
-    first = time.perf_counter() - begun
-    walls, used = [], []
-    for _ in range(repeats):
-        wall, processor = time.perf_counter(), time.process_time()
-        result = action()
-        walls.append(time.perf_counter() - wall)
-        used.append(time.process_time() - processor)
-    return {
-        "seconds": statistics.median(walls),
-        "processor_seconds": statistics.median(used),
-        "first_seconds": first,
-    }, result
 
 
 def by_raffinate(case: dict[str, Any], stages: int, repeats: int) -> dict[str, Any]:
