@@ -29,6 +29,9 @@ from raffinate.runtime.records import Record, record_from_json
 PULL = 500
 """Most records asked for at a time."""
 
+STILL = 3
+"""Most times that new results are read until none has changed meanwhile."""
+
 SHOWN = 1200.0
 """Plant time for which a jump of the clock or a gap is told, [s]: it is looked for every second,
 and alarms are taken up with the next scan."""
@@ -261,17 +264,39 @@ class PlantPort:
         """Return the samples not yet taken; only when all have come do they count as taken."""
         if self._map.records_object is not None:
             return await self._pulled(found, now)
-        marks: dict[tuple[str, str], float | None] = {
-            (s.instrument, s.place): self._mark(s, found) for s in self._map.streams
-        }
+        marks = self._marks(self._map.streams, found)
         new = {k: m for k, m in marks.items() if m is not None and self._streams.get(k) != m}
         fresh = [s for s in self._map.streams if (s.instrument, s.place) in new]
         if not fresh:
             return []
-        values = await self._read(list(dict.fromkeys(n for s in fresh for n in s.nodes)))
+        values, taken = await self._read_still(fresh, new)
         readings = [self._reading(stream, values, now) for stream in fresh]
-        self._streams |= new
+        self._streams |= taken
         return readings
+
+    async def _read_still(
+        self, streams: Sequence[StreamNodes], marks: Mapping[tuple[str, str], float]
+    ) -> tuple[dict[NodeRef, Any], dict[tuple[str, str], float]]:
+        """Return the streams' nodes, read while no result changed, and the marks they bear.
+
+        A result that comes between two requests would else be taken under the mark of the one
+        before it, and taken again with its own.
+        """
+        nodes = {node: None for each in streams for node in (*each.nodes, _mark_node(each))}
+        for _ in range(STILL):
+            values = await self._read(list(nodes))
+            before = marks
+            found = self._marks(streams, values)
+            # A mark gone bad stays what it was: the result before it has been seen already.
+            marks = {**before, **{k: m for k, m in found.items() if m is not None}}
+            if marks == before:
+                break
+        return values, dict(marks)
+
+    def _marks(
+        self, streams: Sequence[StreamNodes], found: Mapping[NodeRef, Any]
+    ) -> dict[tuple[str, str], float | None]:
+        return {(s.instrument, s.place): self._mark(s, found) for s in streams}
 
     async def _pulled(self, found: Mapping[NodeRef, Any], now: float) -> list[Reading]:
         assert self._map.records_object is not None
@@ -303,7 +328,7 @@ class PlantPort:
 
     def _mark(self, stream: StreamNodes, found: Mapping[NodeRef, Any]) -> float | None:
         """Return what tells a stream's result from the one before; None where it has none."""
-        told = _moment(found[stream.sequence or stream.sample_time or stream.values[0]])
+        told = _moment(found[_mark_node(stream)])
         if isinstance(told, datetime):
             return _utc(told)
         if told is None or isinstance(told, (int, float)):
@@ -363,6 +388,11 @@ class PlantPort:
         if self._map.expiry_form == "utc":
             return datetime.fromtimestamp(self._epoch_us / 1e6 + told, tz=UTC)
         return told
+
+
+def _mark_node(stream: StreamNodes) -> NodeRef:
+    """Return the node that tells a stream's result from the one before."""
+    return stream.sequence or stream.sample_time or stream.values[0]
 
 
 def _moment(told: Any) -> Any:

@@ -225,6 +225,33 @@ def test_a_result_whose_reading_fails_is_read_again(stranger, nodemap, plant):
     assert len((*report.readings, *report.assays)) == len(nodemap.streams)
 
 
+@pytest.mark.parametrize("changes", [(1,), (1, 2), (1, 2, 3, 4, 5, 6)])
+def test_a_result_that_comes_between_two_requests_is_taken_once_and_whole(
+    stranger, nodemap, plant, changes
+):
+    class Busy(Stranger):
+        """Has a new result of every stream just after some requests."""
+
+        reads = 0
+
+        async def read_full(self, names):
+            answers = await super().read_full(names)
+            self.reads += 1
+            if self.reads in changes:
+                later(self, nodemap, 5.0 + self.reads, 1 + self.reads)
+            return answers
+
+    port = port_of(Busy(stranger.values), nodemap, plant)
+    seen = []
+    for _ in range(6):
+        report = reported(port)
+        seen += [(r.instrument, r.place, r.sample_time) for r in (*report.readings, *report.assays)]
+    assert len(seen) >= len(nodemap.streams)
+    assert len(seen) == len(set(seen))
+    last = max(moment for *_, moment in seen)
+    assert last == pytest.approx((5.0 + changes[-1]) * 60.0)
+
+
 @pytest.mark.parametrize("jump_h", [1.0, -1.0])
 def test_after_a_clock_jump_samples_and_expiries_keep_their_time(
     stranger, nodemap, plant, ticking, jump_h
