@@ -261,6 +261,16 @@ def test_an_alarm_comes_is_acknowledged_and_stays_until_the_plant_is_well(open_p
     assert verdict.returncode == 0, verdict.stdout + verdict.stderr
 
 
+def settled(page: Page, name: str) -> str:
+    """Wait until a text has not changed for three seconds; return it."""
+    for _ in range(20):
+        shown = page.get_by_test_id(name).first.inner_text()
+        page.wait_for_timeout(3000)
+        if page.get_by_test_id(name).first.inner_text() == shown:
+            return shown
+    raise AssertionError(f"{name} does not settle: {shown}")
+
+
 def test_last_night_is_replayed_while_the_plant_goes_on(open_page, plant):
     page = open_page()
     go(page, 10800)
@@ -273,8 +283,7 @@ def test_last_night_is_replayed_while_the_plant_goes_on(open_page, plant):
         slider.press("ArrowLeft")
     expect(page.get_by_test_id("replay-badge").first).to_contain_text("Replay")
     # The slider asks for one frame after another until it has the last one.
-    page.wait_for_timeout(3000)
-    shown = page.get_by_test_id("replay-badge").first.inner_text()
+    shown = settled(page, "replay-badge")
     (scan,) = plant.read("PLC/Scan")
     plant.until(lambda now: now > scan + 20, "PLC/Scan")
     assert page.get_by_test_id("replay-badge").first.inner_text() == shown

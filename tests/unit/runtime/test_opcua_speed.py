@@ -92,6 +92,11 @@ class Heard:
     def datachange_notification(self, node, value, data):
         self.values.append(value)
 
+    async def heard(self, value):
+        async with asyncio.timeout(30.0):
+            while self.values[-1:] != [value]:
+                await asyncio.sleep(0.02)
+
 
 def test_a_generic_client_gets_queues_filters_modes_and_interval_0(runner, pki):
     async def run():
@@ -104,19 +109,21 @@ def test_a_generic_client_gets_queues_filters_modes_and_interval_0(runner, pki):
             await many.subscribe_data_change(node, queuesize=10)
             one = await inner.create_subscription(100, newest)
             item = await one.subscribe_data_change(node, queuesize=1)
-            await asyncio.sleep(0.3)
+            await queued.heard(1.0)
+            await newest.heard(1.0)
             for value in (2.0, 3.0, 3.0, 4.0):
                 server.publish({"PLC/Time": value})
-            await asyncio.sleep(0.5)
+            await queued.heard(4.0)
+            await newest.heard(4.0)
             assert queued.values == [1.0, 2.0, 3.0, 4.0]
             assert newest.values == [1.0, 4.0]
             await one.set_monitoring_mode(ua.MonitoringMode.Disabled)
             server.publish({"PLC/Time": 5.0})
+            await queued.heard(5.0)
             await asyncio.sleep(0.3)
             assert newest.values == [1.0, 4.0]
             await one.set_monitoring_mode(ua.MonitoringMode.Reporting)
-            await asyncio.sleep(0.3)
-            assert newest.values[-1] == 5.0
+            await newest.heard(5.0)
             await one.unsubscribe(item)
             cell = server._cells["PLC/Time"]
             assert cell.watchers == {}
