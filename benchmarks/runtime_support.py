@@ -113,7 +113,12 @@ class RunningPlant:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "RAFFINATE_STATE_DIR": str(self._folder / "state")},
+            # What runs are timed for is not the analyzer: the stand-in, as the figures always had.
+            env={
+                **os.environ,
+                "RAFFINATE_STATE_DIR": str(self._folder / "state"),
+                "RAFFINATE_ANALYZER": "statistical",
+            },
         )
         self._listener = threading.Thread(target=self._listen, args=(process,), daemon=True)
         self._listener.start()

@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("RAFFINATE_CACHE_DIR", str(ROOT / ".jax_cache"))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# The stand-in for the analyzer: a plant of each seed would calibrate its own for some ten seconds.
+os.environ.setdefault("RAFFINATE_ANALYZER", "statistical")
 
 # Compiling a kernel inside an example may take seconds, so no deadline.
 hypothesis.settings.register_profile("local", deadline=None)

@@ -50,7 +50,8 @@ def quantify_file(
     with failing_politely(as_json=as_json):
         check_ending(output, ENDINGS)
         from raffinate.instruments.calibrate_file import load_calibration
-        from raffinate.instruments.quantify import build_quantifier, check_instrument, quantify
+        from raffinate.instruments.quantify import check_instrument
+        from raffinate.instruments.quantify_unasked import quantify_with_unasked
         from raffinate.instruments.spectrum_file import load_spectrum
         from raffinate.instruments.xrf_instrument_file import load_instrument
 
@@ -59,8 +60,7 @@ def quantify_file(
         # Before the physics is built, which takes seconds.
         check_instrument(spectrum, analyzer)
         known = None if calibration is None else load_calibration(calibration)
-        quantifier = build_quantifier(analyzer, element_list(elements), matrix, known)
-        result = quantify(spectrum, quantifier)
+        result = quantify_with_unasked(spectrum, analyzer, element_list(elements), matrix, known)
         facts = result.to_dict()
         if as_json:
             typer.echo(to_json(facts))

@@ -148,24 +148,33 @@ def corrected(forward: ForwardModel, acting: FactorMap, logs: Array) -> ForwardM
 
 def _flux_ratio(forward: ForwardModel, voltage: float, anode: float) -> Array:
     """Photons at each node over those of the uncorrected tube, (node,), [-]."""
-    tube, energies = forward.instrument.tube, forward.tables.node_energy
-    old_energy, old = tube.lines()
-    count = anode_lines(forward)
-    ratio = np.ones(len(energies))
-    ratio[len(ratio) - count :] = np.exp(anode)
-    if voltage != 0.0:
-        other = replace(tube, voltage=tube.voltage * float(np.exp(voltage)))
-        smooth = energies[: len(energies) - count]
-        before = tube.continuum(smooth)
-        ratio[: len(smooth)] = np.where(
-            before > 0.0, other.continuum(smooth) / np.maximum(before, 1e-300), 0.0
-        )
-        new_energy, new = other.lines()
-        for place in range(len(smooth), len(energies)):
-            here = energies[place]
-            strength = float(np.sum(new[new_energy == here]))
-            ratio[place] *= strength / float(np.sum(old[old_energy == here]))
+    ratio = _voltage_ratio(forward, voltage).copy()
+    ratio[len(ratio) - anode_lines(forward) :] *= np.exp(anode)
     return ratio
+
+
+@lru_cache(maxsize=8)
+def _voltage_ratio(forward: ForwardModel, voltage: float) -> Array:
+    """`_flux_ratio` of the voltage alone; most models differ in other factors."""
+    energies = forward.tables.node_energy
+    if voltage == 0.0:
+        return np.ones(len(energies))
+    tube = forward.instrument.tube
+    before, now = (
+        _tube_at_nodes(forward, each) for each in (tube.voltage, tube.voltage * np.exp(voltage))
+    )
+    return np.where(before > 0.0, now / np.maximum(before, 1e-300), 0.0)
+
+
+@lru_cache(maxsize=8)
+def _tube_at_nodes(forward: ForwardModel, voltage: float) -> Array:
+    """Spectral density at continuum nodes, strengths of the anode's lines at theirs, (node,)."""
+    tube = replace(forward.instrument.tube, voltage=float(voltage))
+    energies, count = forward.tables.node_energy, anode_lines(forward)
+    smooth, sharp = energies[: len(energies) - count], energies[len(energies) - count :]
+    line_energy, strength = tube.lines()
+    lines = [float(np.sum(strength[line_energy == each])) for each in sharp]
+    return np.concatenate([tube.continuum(smooth), lines])
 
 
 def anode_lines(forward: ForwardModel) -> int:
@@ -174,6 +183,19 @@ def anode_lines(forward: ForwardModel) -> int:
     # The continuum's nodes rise; the first line begins anew below the end of the continuum.
     falls = np.flatnonzero(np.diff(energies) <= 0.0)
     return 0 if not len(falls) else len(energies) - int(falls[0]) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Changes:
+    """What one more of each factor's logarithm does to an undrifted second.
+
+    Attributes:
+        lines: Photons with the factors of lines, (line, factor), [1/(s sr)].
+        common: Counts with the common factors, (channel, common factor), [1/s].
+    """
+
+    lines: Array
+    common: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -199,22 +221,21 @@ class Correction:
         return corrected(self.nominal, self.acting, self.logs)
 
     def slopes(
-        self, forward: ForwardModel, masses: Array, scale: float, drift: Drift, channels: slice
+        self, forward: ForwardModel, changes: Changes, scale: float, drift: Drift, channels: slice
     ) -> Array:
         """Return the change of counts with each factor's logarithm, (channel, factor).
 
         Args:
             forward: From `forward`.
-            masses: Of the sample, (component,), [kg/m³].
+            changes: From `changes`.
             scale: Flux times live time, [s].
             drift: Of the spectrum; zero and gain count, to second order.
             channels: Which.
         """
         own = self.acting.own
-        lines, common = self._changes(forward, masses)
         columns = np.empty((forward.instrument.channels, len(self.acting.names)))
-        columns[:, :own] = forward.tables.line_response @ lines
-        columns[:, own:] = common
+        columns[:, :own] = forward.tables.line_response @ changes.lines
+        columns[:, own:] = changes.common
         away = _away(forward, drift)[:, None]
         first, second = derivatives(columns, forward.instrument.gain)
         columns += 0.5 * away**2 * second - away * first
@@ -223,7 +244,7 @@ class Correction:
     def pulled(
         self,
         forward: ForwardModel,
-        masses: Array,
+        changes: Changes,
         scale: float,
         drift: Drift,
         channels: slice,
@@ -233,7 +254,7 @@ class Correction:
 
         Args:
             forward: As of `slopes`, and the next four.
-            masses: Of the sample.
+            changes: Of the sample.
             scale: Flux times live time.
             drift: Of the spectrum.
             channels: Which.
@@ -247,29 +268,32 @@ class Correction:
         _, second = derivatives(away**2 * whole, forward.instrument.gain)
         whole += first + 0.5 * second
         own = self.acting.own
-        lines, common = self._changes(forward, masses)
         found = np.empty((len(rows), len(self.acting.names)))
-        found[:, :own] = (forward.tables.line_response.T @ whole).T @ lines
-        found[:, own:] = whole.T @ common
+        found[:, :own] = (forward.tables.line_response.T @ whole).T @ changes.lines
+        found[:, own:] = whole.T @ changes.common
         return scale * found
 
-    def _changes(self, forward: ForwardModel, masses: Array) -> tuple[Array, Array]:
-        """Change of photons with the factors of lines (line, factor), of counts with the rest.
+    def changes(self, forward: ForwardModel, masses: Array, by_path: Array) -> Changes:
+        """Return how a sample's spectrum changes with the factors' logarithms.
 
-        The second is (channel, common factor), undrifted.
+        Args:
+            forward: From `forward`.
+            masses: Of the sample, (component,), [kg/m³].
+            by_path: Change of each line's logarithm with that of its way out, (line,), [-].
         """
         response, (voltage, anode, path) = forward.tables.line_response, _moved(self)
         fluxes = np.array([forward.beam.flux, voltage.beam.flux, anode.beam.flux])
         # Counts are linear in the beam, which tube voltage and anode lines change.
         lines = forward.line_sums(masses, fluxes)
         counts, once = forward.scattered_by(masses, fluxes)
+        coherent, compton = path.scattered(masses)
+        out = (coherent + compton - counts[:, 0]) / _STEP + response @ (lines[:, 0] * by_path)
         counts += response @ lines
-        by_path = (path.undetected(masses) - counts[:, 0]) / _STEP
         instrument = forward.instrument
-        common = np.column_stack([counts[:, 1:], once, by_path])
-        return (
-            self.acting.lines[:, : self.acting.own] * lines[:, :1],
-            instrument.detector.shelved(common, instrument.edges),
+        common = np.column_stack([counts[:, 1:], once, out])
+        return Changes(
+            lines=self.acting.lines[:, : self.acting.own] * lines[:, :1],
+            common=instrument.detector.shelved(common, instrument.edges),
         )
 
 

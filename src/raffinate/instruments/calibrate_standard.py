@@ -146,7 +146,7 @@ def normal_equations(here: FitModel, one: Work, values: Array, slopes: Slopes) -
     """
     expected: Expected = here.expected(values, one.live_time, slopes)
     jacobian = here.jacobian(values, expected, slopes, one.live_time, pile_up=False)
-    shared = here.factor_slopes(values, one.live_time)
+    shared = here.factor_slopes(values, slopes, one.live_time)
     weight = 1.0 / np.maximum(expected.counts, LEAST_EXPECTED)
     residual = weight * (one.counts - expected.counts)
     weighted = jacobian * weight[:, None]

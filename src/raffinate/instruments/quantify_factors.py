@@ -30,7 +30,7 @@ def factor_spread(model: FitModel, fit: Fit, live_time: float) -> tuple[Array, A
     if correction is None:
         return np.zeros((count, count)), np.zeros(count)
     weighted = fit.jacobian / np.maximum(fit.expected.counts, LEAST_EXPECTED)[:, None]
-    pulled = model.factor_slopes(fit.values, live_time, weighted.T)
+    pulled = model.factor_slopes(fit.values, fit.slopes, live_time, weighted.T)
     moved = -(fit.covariance @ pulled)[:count]
     spread = moved @ correction.covariance @ moved.T
     owners = np.array([name.split()[0] for name in correction.acting.names])

@@ -6,6 +6,7 @@ Weights come from the model, never from the counts: weights from counts pull low
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,10 +111,17 @@ class Start:
     jacobian: Array
 
 
+@lru_cache(maxsize=32)
+def _about(model: FitModel, composition: tuple[float, ...]) -> tuple[Slopes, Array]:
+    """Return slopes and undrifted spectrum of a composition: fits of a stream begin at one."""
+    values = np.array(composition)
+    return model.slopes(values), model.undrifted(values)
+
+
 def start_at(model: FitModel, values: Array) -> Start:
-    """Return a start at `values`, (parameter,)."""
-    slopes = model.slopes(values)
-    here = model.expected(values, 1.0, slopes)
+    """Return a start at `values`, (parameter,); quick where one of that composition was made."""
+    slopes, undrifted = _about(model, tuple(values[: model.composition_size].tolist()))
+    here = model.expected(values, 1.0, slopes, undrifted)
     jacobian = model.jacobian(values, here, slopes, 1.0, pile_up=False)
     return Start(values=values, slopes=slopes, expected=here, jacobian=jacobian)
 

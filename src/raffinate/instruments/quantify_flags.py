@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ UNKNOWN_SIGNIFICANCE = 6.0
 """Of an unexplained line, in standard deviations: chance gives one in 1e6 spectra."""
 TAIL = (0.95, 1.959964)
 """Share of normal deviates within so many standard deviations: that of stated intervals."""
+HOPELESS = 100.0
+"""χ² per degree of freedom beyond which widened uncertainties mean nothing, [-]: ten times those of
+counting. Real soils, sediments and alloys stay below 3. Assumed."""
 PARTS = 12
 """Of the fitted range, each with one width of lines."""
 REACH = 3.0
@@ -53,7 +57,10 @@ CANDIDATES = (
 """Elements that an unexplained line may be of."""
 
 WITHHELD = frozenset(
-    {"saturated", "drift_beyond_range", "unlike_model", "wrong_matrix", "calibration_implausible"}
+    {
+        *("saturated", "drift_beyond_range", "unlike_model", "unexplained", "wrong_matrix"),
+        "calibration_implausible",
+    }
 )
 """Flags with which no concentration is given."""
 
@@ -142,7 +149,9 @@ def result_flags(
     if lost > PILE_UP:
         text = f"{lost:.1%} of the pulses pile up, which is described to first order only"
         flags.append(Flag(name="pile_up", text=text))
-    flags += unknown_lines(model, significance)
+    flags += [
+        Flag(name="unknown_line", text=str(line)) for line in unknown_lines(model, significance)
+    ]
     return (*spectrum.flags, *flags)
 
 
@@ -152,6 +161,12 @@ def _misfit_flags(found: Misfit) -> Iterator[tuple[str, str]]:
             "unlike_model",
             f"counts and model differ by {found.relative:.0%}: another instrument, matrix or "
             f"element list",
+        )
+    elif found.chi2_per_dof > HOPELESS:
+        yield (
+            "unexplained",
+            f"χ² per degree of freedom is {found.chi2_per_dof:.0f}: elements are missing, or the "
+            f"analyzer is not as described",
         )
     elif found.poor:
         yield (
@@ -226,31 +241,42 @@ def _line_shapes(model: FitModel) -> tuple[csr_array, csr_array]:
     return shape, shape.power(2)
 
 
-def unknown_lines(model: FitModel, significance: Array) -> list[Flag]:
-    """Return a flag for each line that the model leaves unexplained, the strongest first.
+class UnknownLine(NamedTuple):
+    """A line that a model leaves unexplained.
+
+    Attributes:
+        energy: [eV].
+        significance: In standard deviations of counting, [-].
+        candidates: Up to three elements not asked for that have their strongest line here.
+    """
+
+    energy: float
+    significance: float
+    candidates: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        named = f", perhaps {', '.join(self.candidates)}" if self.candidates else ""
+        return f"a line at {self.energy / KILO:.2f} keV, {self.significance:.0f} sigma{named}"
+
+
+def unknown_lines(model: FitModel, significance: Array) -> list[UnknownLine]:
+    """Return the lines that the model leaves unexplained, the strongest first.
 
     Args:
         model: By which the spectrum was fitted.
         significance: From `line_significance`, (fitted channel,).
     """
-    instrument = model.forward.instrument
+    instrument, known = model.forward.instrument, set(model.sample.components)
     energies = instrument.energies[model.channels]
-    return _strongest(significance, energies, instrument, set(model.sample.components))
-
-
-def _strongest(
-    significance: Array, energies: Array, instrument: XrfInstrument, known: set[str]
-) -> list[Flag]:
-    flags: list[Flag] = []
+    lines: list[UnknownLine] = []
     left = significance.copy()
-    while len(flags) < MOST_LINES and float(np.max(left)) > UNKNOWN_SIGNIFICANCE:
+    while len(lines) < MOST_LINES and float(np.max(left)) > UNKNOWN_SIGNIFICANCE:
         energy = float(energies[int(np.argmax(left))])
         names = line_candidates(energy, instrument.tube.voltage, known)
-        named = f", perhaps {', '.join(names)}" if names else ""
-        text = f"a line at {energy / KILO:.2f} keV, {float(np.max(left)):.0f} sigma{named}"
-        flags.append(Flag(name="unknown_line", text=text))
+        lines.append(UnknownLine(energy, float(np.max(left)), tuple(names)))
         left[np.abs(energies - energy) < 3.0 * float(instrument.detector.sigma([energy])[0])] = 0.0
-    return flags
+    return lines
 
 
 def line_candidates(energy: float, voltage: float, known: set[str]) -> Sequence[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.instruments.calibrate_factors import Correction
+from raffinate.instruments.calibrate_factors import Changes, Correction
 from raffinate.instruments.quantify_derivatives import derivatives
 from raffinate.instruments.quantify_sample import Sample
 from raffinate.instruments.quantify_slopes import line_slopes, scatter_slopes
@@ -41,10 +42,14 @@ class Slopes:
     """Undrifted counts per second for one more unit of each composition parameter.
 
     Attributes:
+        composition: About which they were taken, none below 0, (metal + 1,).
         columns: (channel, metal + 1), [1/s per parameter's unit].
+        by_path: Change of each line's logarithm with that of its way out, (line,), [-].
     """
 
+    composition: Array
     columns: Array
+    by_path: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,13 +115,16 @@ class FitModel:
         masses = self.sample.masses(composition[:-1], float(composition[-1]))
         return np.maximum(masses, 0.0)
 
-    def factor_slopes(self, values: Array, live_time: float, rows: Array | None = None) -> Array:
+    def factor_slopes(
+        self, values: Array, slopes: Slopes, live_time: float, rows: Array | None = None
+    ) -> Array:
         """Return the change of counts with each calibration factor, (fitted channel, factor).
 
         Of the factors' natural logarithms; without pile-up of what changes, as in `jacobian`.
 
         Args:
             values: (parameter,).
+            slopes: Of a composition near, for which the change is returned.
             live_time: [s].
             rows: (row, fitted channel); given, their product with the change is returned instead,
                 (row, factor), which costs less.
@@ -124,9 +132,14 @@ class FitModel:
         if self.correction is None:
             return np.zeros((self.channels.stop - self.channels.start, 0))
         flux, drift = self.drift(values)
-        masses = self._masses(np.maximum(values[: self.composition_size], 0.0))
-        at = (self.forward, masses, flux * live_time, drift, self.channels)
+        changes = _factor_changes(self, self.correction, slopes)
+        at = (self.forward, changes, flux * live_time, drift, self.channels)
         return self.correction.slopes(*at) if rows is None else self.correction.pulled(*at, rows)
+
+    def factor_changes(self, correction: Correction, slopes: Slopes) -> Changes:
+        """Return what factors do where slopes were taken."""
+        masses = self._masses(slopes.composition)
+        return correction.changes(self.forward, masses, slopes.by_path)
 
     def slopes(self, values: Array) -> Slopes:
         """Return slopes about `values`: of lines by the chain rule, of the rest by quotients."""
@@ -140,11 +153,18 @@ class FitModel:
             moved[place] += step
             changes[:, place] = (self._masses(moved) - here) / step
         columns = scatter_slopes(self.forward, here, changes, steps)
-        columns += self.forward.tables.line_response @ (line_slopes(self.forward, here) @ changes)
+        lines = line_slopes(self.forward, here)
+        columns += self.forward.tables.line_response @ (lines.by_mass @ changes)
         instrument = self.forward.instrument
-        return Slopes(columns=instrument.detector.shelved(columns, instrument.edges))
+        return Slopes(
+            composition=kept,
+            columns=instrument.detector.shelved(columns, instrument.edges),
+            by_path=lines.by_path,
+        )
 
-    def expected(self, values: Array, live_time: float, slopes: Slopes) -> Expected:
+    def expected(
+        self, values: Array, live_time: float, slopes: Slopes, undrifted: Array | None = None
+    ) -> Expected:
         """Return the model at `values`.
 
         Args:
@@ -152,9 +172,10 @@ class FitModel:
             live_time: [s].
             slopes: By which the model goes on in a straight line below zero concentration, so
                 that an absent metal is found as often below zero as above.
+            undrifted: Of `values`, where it is known already, (channel,), [1/s].
         """
         size = self.composition_size
-        undrifted = self.undrifted(values)
+        undrifted = self.undrifted(values) if undrifted is None else undrifted
         below = np.minimum(values[:size], 0.0)
         if np.any(below < 0.0):
             undrifted = np.maximum(undrifted + slopes.columns @ below, 0.0)
@@ -216,3 +237,9 @@ class FitModel:
         detector, edges = self.forward.instrument.detector, self.forward.instrument.edges
         piled: Array = detector.piled_up(recorded, edges)[self.channels] * live_time
         return piled
+
+
+@lru_cache(maxsize=16)
+def _factor_changes(model: FitModel, correction: Correction, slopes: Slopes) -> Changes:
+    """Kept, as the readings of a stream that hardly changes have the same slopes."""
+    return model.factor_changes(correction, slopes)

@@ -52,15 +52,25 @@ class _Excited:
     by_mass: Array
 
 
-def line_slopes(model: ForwardModel, masses: Array) -> Array:
-    """Return the change of each line with each component's mass, (line, component).
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LineSlopes:
+    """Changes of photons that leave toward the detector.
+
+    Attributes:
+        by_mass: With each component's mass, (line, component), [1/(s sr)] per [kg/m³].
+        by_path: Of their logarithm with that of the way out of the sample, (line,), [-].
+    """
+
+    by_mass: Array
+    by_path: Array
+
+
+def line_slopes(model: ForwardModel, masses: Array) -> LineSlopes:
+    """Return how each line changes.
 
     Args:
         model: The forward model; without drift.
         masses: (component,), [kg/m³].
-
-    Returns:
-        Photons that leave toward the detector, [1/(s sr)] per [kg/m³].
     """
     emission, beam, tables = model.emission, model.beam, model.tables
     lines = emission.lines
@@ -88,9 +98,10 @@ def line_slopes(model: ForwardModel, masses: Array) -> Array:
     change += (by_leaving / beam.sine_out)[:, None] * at_lines.T
     change *= masses[lines.component][:, None]
     change[np.arange(len(lines)), lines.component] += inner
-    return np.asarray(
-        change * (lines.share / (4.0 * math.pi * beam.sine_in))[:, None], dtype=np.float64
-    )
+    change *= (lines.share / (4.0 * math.pi * beam.sine_in))[:, None]
+    # Nothing excites a line above the tube's voltage.
+    by_path = paths.leaving[:, 0] * by_leaving / np.where(inner > 0.0, inner, np.inf)
+    return LineSlopes(by_mass=change, by_path=by_path)
 
 
 def _paths(beam: Beam, at_nodes: Array, at_lines: Array) -> _Paths:
@@ -142,7 +153,8 @@ def _by_lines(model: ForwardModel, masses: Array, paths: _Paths) -> _Excited:
     shared = 0.5 * emission.production_by * exciters.share
     yields = shared * masses[exciters.component]
     made, above, inside = np.empty((3, len(exciters), len(entering)))
-    np.multiply(emission.production[exciters.row], beam.flux, out=made)
+    by_beam = emission.production * beam.flux
+    np.take(by_beam, exciters.row, axis=0, out=made)
     np.log1p(np.multiply.outer(1.0 / own, entering, out=above), out=above)
     above *= made
     above /= entering
@@ -151,16 +163,12 @@ def _by_lines(model: ForwardModel, masses: Array, paths: _Paths) -> _Excited:
     # Shells are fewer than lines: what does not depend on the way out is summed for them.
     steeper = (yields @ ((inside - above) / entering))[row]
     steeper *= paths.both
-    reached, reached_inside = paths.both @ made.T, paths.both @ inside.T
+    reached, reached_inside = (paths.both @ by_beam.T)[:, exciters.row], paths.both @ inside.T
     by_own = (reached_inside + reached * beside) * (yields[row] / own)
     by_mass = -by_own @ table.T
-    explicit = shared[row] * below * reached
-    for component in np.unique(exciters.component):
-        chosen = exciters.component == component
-        by_shell = shared[:, chosen] @ above[chosen]
-        by_mass[:, component] += np.sum(explicit[:, chosen], axis=1)
-        by_mass[:, component] += np.einsum("ln,ln->l", paths.both, by_shell[row])
-    value = (yields[row] * below) @ made
+    explicit = shared[row] * (below * reached + paths.both @ above.T)
+    by_mass += explicit @ (exciters.component[:, None] == np.arange(len(masses)))
+    value = exciters.by_row(yields[row] * below) @ by_beam[exciters.rows]
     value += (yields @ above)[row]
     by_leaving = np.sum(yields[row] * (beside - below) * reached, axis=1) / leaving[:, 0]
     return _Excited(

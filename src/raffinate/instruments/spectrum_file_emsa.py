@@ -31,6 +31,7 @@ from raffinate.instruments.spectrum_file_parts import (
     line_axis,
     looks_whole,
     one_number,
+    refuse_grouped,
     row_numbers,
 )
 
@@ -101,6 +102,7 @@ def _split(text: str, where: str) -> tuple[dict[str, _Field], list[list[float]],
     """Return the fields, the rows of data, and whether their end is marked."""
     fields: dict[str, _Field] = {}
     rows: list[list[float]] = []
+    cells: list[str] = []
     reading = False
     for number, line in enumerate(text.split("\n"), start=1):
         place = f"{where}, line {number}"
@@ -109,6 +111,7 @@ def _split(text: str, where: str) -> tuple[dict[str, _Field], list[list[float]],
             # PIXL's flight software ends the last keyword without a colon.
             name = found[1].upper() if found else line.strip("# \t").upper()
             if name == "ENDOFDATA":
+                refuse_grouped(cells, where)
                 return fields, rows, True
             if name == "SPECTRUM":
                 reading = True
@@ -118,6 +121,8 @@ def _split(text: str, where: str) -> tuple[dict[str, _Field], list[list[float]],
             if not reading:
                 raise DataError("values stand before the line #SPECTRUM.", where=place)
             rows.append(row_numbers(line, place))
+            cells.append(line.strip(" \t,;"))
+    refuse_grouped(cells, where)
     return fields, rows, False
 
 
@@ -146,6 +151,13 @@ def _layout(fields: Mapping[str, _Field], where: str) -> tuple[bool, int]:
     ) else 1  # fmt: skip
     if detectors > 1 or listed > 1:
         columns = _whole(fields, "NCOLUMNS", where) or detectors
+        if detectors == 1 and columns == 1 and "NCOLUMNS" in fields:
+            raise DataError(
+                f"XPERCHAN is {fields['XPERCHAN'].text[:20]!r}, and NCOLUMNS says one column.",
+                where=where,
+                allowed="one number",
+                mend="Write a decimal point, not a comma.",
+            )
         detectors = max(detectors, listed, columns - bool(found[1]))
     if detectors > MOST_DETECTORS:
         raise DataError(f"the file is of {detectors} detectors.", where=where,

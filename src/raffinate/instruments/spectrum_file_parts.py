@@ -39,6 +39,8 @@ BENT = 0.5
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?"
 _WHOLE_NUMBER = re.compile(_NUMBER)
 _LEADING = re.compile(rf"\s*({_NUMBER})(\s*,\s*{_NUMBER})*")
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:[.,][0-9]{3})+")
+_BELOW_THOUSAND = re.compile(r"[0-9]{1,3}")
 _BETWEEN = re.compile(r"[\s,;]+")
 
 
@@ -120,6 +122,23 @@ def one_number(text: str, where: str) -> float:
 def decimal_points(text: str) -> str:
     """Return text in which commas between digits are points; not for lists with commas."""
     return re.sub(r"(?<=\d),(?=\d)", ".", text)
+
+
+def refuse_grouped(cells: Sequence[str], where: str) -> None:
+    """Refuse counts in which thousands are set off: 1.234 beside 56 would be read as 1.
+
+    Raises:
+        DataError: Numbers below 1000 are whole, and all others have three digits after a mark.
+    """
+    grouped = [cell for cell in cells if _GROUPED.fullmatch(cell)]
+    plain = [cell for cell in cells if _BELOW_THOUSAND.fullmatch(cell)]
+    if grouped and len(grouped) + len(plain) == len(cells) and len(plain) > len(cells) // 100:
+        raise DataError(
+            f"{grouped[0]!r} stands beside {plain[-1]!r}: thousands seem to be set off.",
+            where=where,
+            allowed="whole counts without separators",
+            mend="Export the counts without thousands separators.",
+        )
 
 
 def row_numbers(line: str, where: str) -> list[float]:

@@ -25,6 +25,7 @@ from raffinate.instruments.spectrum_file_parts import (
     line_axis,
     looks_whole,
     one_number,
+    refuse_grouped,
     to_number,
 )
 
@@ -112,6 +113,7 @@ def _rows(text: str, where: str) -> tuple[list[list[float]], list[str]]:
     comma = between in (";", "\t") and any(re.search(r"\d,\d", line) for _, line in lines)
     rows: list[list[float]] = []
     lead: list[str] = []
+    written: list[list[str]] = []
     for number, line in lines:
         cells = _cells(line, between)
         values = [to_number(cell.replace(",", ".") if comma else cell) for cell in cells]
@@ -124,6 +126,7 @@ def _rows(text: str, where: str) -> tuple[list[list[float]], list[str]]:
                     mend="The file was cut off, or holds several tables.",
                 )
             rows.append(numbers)
+            written.append(cells)
         elif not rows:
             lead.append(line.strip())
         elif not line.lstrip().startswith("#"):
@@ -137,6 +140,8 @@ def _rows(text: str, where: str) -> tuple[list[list[float]], list[str]]:
             allowed="EMSA/MAS .msa, Bruker .spx, Amptek .mca, .spe, SPEC, CSV",
             mend="Export the spectrum as EMSA/MAS (.msa) or CSV.",
         )
+    for column in zip(*written, strict=True):
+        refuse_grouped(column, where)
     return rows, lead
 
 

@@ -15,7 +15,7 @@ from raffinate.instruments.quantify import quantify
 from raffinate.instruments.quantify_result import Quantification
 from raffinate.instruments.reading import Quality, Reading, concentrations_or_error
 from raffinate.instruments.spectrum import Spectrum
-from raffinate.instruments.xrf_chain_build import ChainSpec, build_simulator, chain_quantifier
+from raffinate.instruments.xrf_chain_build import ChainSpec, Machine, build_machine
 from raffinate.instruments.xrf_drift import NO_DRIFT, Drift
 from raffinate.sources import Source
 from raffinate.units import HOUR
@@ -67,6 +67,11 @@ NO_LAW = DriftLaw(zero_sd=0.0, gain_sd=0.0, flux_sd=0.0, flicker=0.0)
 """An analyzer that does not drift."""
 
 
+KEPT = 0.01
+"""Of each amount and beside two standard deviations: a fit begins where the last one of its place
+did, with the slopes taken there, while the composition has moved no further, [-]."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainState:
     """What an analyzer remembers from one spectrum to the next.
@@ -74,12 +79,14 @@ class ChainState:
     Attributes:
         time: Of the last one, [s].
         drift: Then.
-        starts: Parameters found last at each place, where the next fit begins.
+        starts: Composition at each place where the next fit begins, metals and matrix.
+        nuisances: The other parameters, found last; they are of the analyzer, not of a place.
     """
 
     time: float
     drift: Drift = NO_DRIFT
     starts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    nuisances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,6 +114,7 @@ class XrfChain:
         count_time: Real time of one spectrum, [s].
         law: How it drifts.
         name: Written into readings.
+        made: Its machine, where that was made before; it follows from spec and calibration.
     """
 
     spec: ChainSpec
@@ -114,15 +122,16 @@ class XrfChain:
     count_time: float = 100.0
     law: DriftLaw = DriftLaw()
     name: str = "xrf"
+    made: Machine | None = None
+
+    @property
+    def machine(self) -> Machine:
+        """Simulator and quantifier; making them takes some seconds."""
+        return build_machine(self.spec, self.calibration) if self.made is None else self.made
 
     def start(self, time: float) -> ChainState:
         """Return the state at plant time `time`, [s], before the first spectrum."""
         return ChainState(time=time)
-
-    def prepare(self) -> None:
-        """Make simulator and quantifier, which takes some seconds; else the first spectrum does."""
-        build_simulator(self.spec)
-        chain_quantifier(self.spec, self.calibration)
 
     def measure(
         self,
@@ -150,7 +159,7 @@ class XrfChain:
         true = concentrations_or_error(concentration, self.spec.elements, "online XRF")
         drift = self.law.moved(state.drift, time - state.time, generator)
         flicker = max(1.0 + self.law.flicker * float(generator.standard_normal()), 0.1)
-        spectrum = build_simulator(self.spec).spectrum(
+        spectrum = self.machine.simulator.spectrum(
             true,
             max(acid, 0.0),
             count_time=self.count_time,
@@ -158,23 +167,28 @@ class XrfChain:
             generator=generator,
             title=place or self.name,
         )
-        result, trouble = self._explained(spectrum, state.starts.get(place))
+        kept = state.starts.get(place)
+        start = None if kept is None else (*kept, *state.nuisances)
+        result, trouble = self._explained(spectrum, start)
         reading = (
             self._reading(result, place, time)
             if result is not None
             else self._no_reading(place, time, trouble)
         )
-        starts = dict(state.starts)
+        after = replace(state, time=time, drift=drift)
         if result is not None and result.trusted:
-            starts[place] = tuple(result.fit.values.tolist())
-        after = ChainState(time=time, drift=drift, starts=starts)
+            size = result.model.composition_size
+            found = tuple(result.fit.values.tolist())
+            begin = kept if kept is not None and _near(kept, result) else found[:size]
+            starts = {**state.starts, place: begin}
+            after = replace(after, starts=starts, nuisances=found[size:])
         return after, Measured(reading=reading, spectrum=spectrum, result=result)
 
     def _explained(
         self, spectrum: Spectrum, start: tuple[float, ...] | None
     ) -> tuple[Quantification | None, str]:
         """Quantify from where the last fit of the place ended, and else from anywhere."""
-        quantifier = chain_quantifier(self.spec, self.calibration)
+        quantifier = self.machine.quantifier
         for begin in (None if start is None else np.array(start), None):
             try:
                 return quantify(spectrum, quantifier, start=begin), ""
@@ -215,3 +229,13 @@ class XrfChain:
             instrument=self.name,
             flags=(trouble,),
         )
+
+
+def _near(composition: tuple[float, ...], result: Quantification) -> bool:
+    """Whether slopes taken at a composition are as good as those of the one found."""
+    size = len(composition)
+    variance = np.diag(result.fit.covariance)[:size].copy()
+    variance[: size - 1] = np.diag(result.covariance)
+    found = result.fit.values[:size]
+    away = np.abs(np.array(composition) - found)
+    return bool(np.all(away <= KEPT * np.abs(found) + 2.0 * np.sqrt(variance)))

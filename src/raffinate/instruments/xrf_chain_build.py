@@ -165,6 +165,33 @@ def chain_quantifier(spec: ChainSpec, calibration: Calibration | None) -> Quanti
     return build_quantifier(instrument, spec.elements, spec.matrix, calibration)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Machine:
+    """A simulated analyzer, ready to count and to quantify.
+
+    Attributes:
+        simulator: It as it truly is.
+        quantifier: What reads its spectra.
+    """
+
+    simulator: Simulator
+    quantifier: Quantifier
+
+
+@lru_cache(maxsize=4)
+def build_machine(spec: ChainSpec, calibration: Calibration | None) -> Machine:
+    """Return the machine of an analyzer, which takes some seconds.
+
+    Args:
+        spec: What it follows from.
+        calibration: From `commissioned`.
+
+    Raises:
+        SpecificationError: An element, the matrix or the instrument is unknown.
+    """
+    return Machine(simulator=build_simulator(spec), quantifier=chain_quantifier(spec, calibration))
+
+
 def standard_liquors(elements: Sequence[str]) -> list[tuple[Array, float]]:
     """Return (metals, acid) of each standard, [mol/m³]; see `STANDARDS_SOURCE`."""
     count = len(elements)

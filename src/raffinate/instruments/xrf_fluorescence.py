@@ -44,6 +44,22 @@ class Lines:
     def __len__(self) -> int:
         return len(self.energy)
 
+    @property
+    def rows(self) -> Places:
+        """Return the rows of runs of lines of one shell, (run,)."""
+        return np.asarray(self.row[self._first()], dtype=np.int_)
+
+    def by_row(self, values: Array) -> Array:
+        """Return sums over runs of lines of one shell, which share their production, (..., run).
+
+        Args:
+            values: (..., line).
+        """
+        return np.asarray(np.add.reduceat(values, self._first(), axis=-1), dtype=np.float64)
+
+    def _first(self) -> Places:
+        return np.flatnonzero(np.diff(self.row, prepend=-1))
+
     def take(self, places: Places) -> Lines:
         """Return some of the lines, in the order of `places`."""
         return Lines(
@@ -279,14 +295,13 @@ def kernels(
     # What does not depend on the way out is summed for shells, of which there are fewer.
     by_shell = np.zeros_like(emission.production)
     if len(exciters):
-        made = emission.production[exciters.row]
         yields = emission.production_by * (0.5 * concentration[exciters.component] * exciters.share)
         above = np.log1p(np.multiply.outer(1.0 / at_exciters, entering))
-        above *= made
+        above *= emission.production[exciters.row]
         by_shell += (yields @ above) / entering
         below = np.log1p(leaving[:, None] / at_exciters) / leaving[:, None]
         below *= yields[lines.row]
-        secondary = below @ made
+        secondary = exciters.by_row(below) @ emission.production[exciters.rows]
     else:
         secondary = np.zeros_like(both)
     if scattered is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from raffinate.instruments.xrf_atomic import Atom
+from raffinate.instruments.xrf_detector import Detector
 from raffinate.instruments.xrf_fluorescence import Lines
 from raffinate.instruments.xrf_instrument import Geometry, XrfInstrument
 from raffinate.instruments.xrf_nodes import Nodes
@@ -91,7 +93,9 @@ def scatter_responses(
         smooth=nodes.continuum + len(soft),
         coherent=_sparse(np.hstack([seen(nodes.fine) @ nodes.spreading, seen(anode_lines)])),
         compton=_sparse(np.hstack([shifted(nodes.fine) @ nodes.spreading, shifted(soft)])),
-        compton_lines=_sparse(_compton_lines(instrument, symbols, hard)),
+        compton_lines=_compton_lines(
+            instrument.detector, geometry, tuple(instrument.edges), symbols, tuple(hard)
+        ),
         double_lines=_sparse(_double_lines(instrument, hard)),
     )
 
@@ -116,20 +120,30 @@ def line_response(
     return _sparse(response @ (shares / np.sum(shares, axis=0)))
 
 
-def _compton_lines(instrument: XrfInstrument, symbols: tuple[str, ...], energies: Array) -> Array:
-    """Counts per photon and steradian of each line, (channel, component × line), [sr]."""
-    geometry = instrument.geometry
-    angle = geometry.scattering_angle
-    table = np.zeros((instrument.channels, len(symbols), len(energies)))
-    for column, energy in enumerate(energies.tolist()):
+@lru_cache(maxsize=4)
+def _compton_lines(
+    detector: Detector,
+    geometry: Geometry,
+    channel_edges: tuple[float, ...],
+    symbols: tuple[str, ...],
+    energies: tuple[float, ...],
+) -> Sparse:
+    """Counts per photon and steradian of each line, (channel, component × line), [sr].
+
+    Kept: a tube's voltage and an atom's yields, which simulator, calibration and fit differ in,
+    do not enter, and it is half of what a model costs to make.
+    """
+    angle, edges = geometry.scattering_angle, np.array(channel_edges)
+    table = np.zeros((len(edges) - 1, len(symbols), len(energies)))
+    for column, energy in enumerate(energies):
         centre = float(compton_energy(energy, angle))
         low = centre * (1.0 - _SHAPE_SPAN)
         scattered = np.arange(low, min(centre * (1.0 + _SHAPE_SPAN), energy), _SHAPE_STEP)
-        response = instrument.detector.response(scattered, instrument.edges)
+        response = detector.response(scattered, edges)
         response *= leaving(geometry, scattered)
         for row, symbol in enumerate(symbols):
             table[:, row, column] = response @ compton_shape(symbol, energy, angle, scattered)
-    return table.reshape(instrument.channels, -1)
+    return _sparse(table.reshape(len(edges) - 1, -1))
 
 
 def _double_lines(instrument: XrfInstrument, energies: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -129,13 +130,20 @@ class ForwardModel:
             masses: Of each component, (component,), [kg/m³].
             drift: Of the instrument.
         """
-        primary, secondary = self._kernels(masses)
+        primary, secondary = self.kernels(masses)
         flux = self._beam(drift).flux
         leaving = self._leaving(drift, self.tables.fouling[2])
         return (primary @ flux) * leaving, (secondary @ flux) * leaving
 
-    def _kernels(self, masses: ArrayLike) -> tuple[Array, Array]:
-        """Primary and secondary photons of each line for one of the beam, (line, node), [1/sr]."""
+    def kernels(self, masses: ArrayLike) -> tuple[Array, Array]:
+        """Return primary and secondary photons of each line for one of the beam.
+
+        Args:
+            masses: Of each component, (component,), [kg/m³].
+
+        Returns:
+            Twice (line, node), [1/sr].
+        """
         concentration = self._checked(masses)
         at_nodes, _, at_lines, at_exciters = (
             concentration @ table for table in self.tables.attenuation
@@ -155,9 +163,10 @@ class ForwardModel:
             masses: Of each component, (component,), [kg/m³].
             fluxes: Photons at each node, (flux, node), [1/s].
         """
-        primary, secondary = self._kernels(masses)
-        primary += secondary
-        return np.asarray(primary @ fluxes.T, dtype=np.float64)
+        return np.asarray(_photons(self, self._key(masses)) @ fluxes.T, dtype=np.float64)
+
+    def _key(self, masses: ArrayLike) -> tuple[float, ...]:
+        return tuple(self._checked(masses).tolist())
 
     def scattered(self, masses: ArrayLike, drift: Drift = NO_DRIFT) -> tuple[Array, Array]:
         """Return coherent and Compton counts of the tube's spectrum, (channel,), [1/s]."""
@@ -256,11 +265,11 @@ class ForwardModel:
 
     def undetected(self, masses: ArrayLike, drift: Drift = NO_DRIFT) -> Array:
         """Return `spectrum` without the shelf, and without drift but of the beam."""
-        primary, secondary = self.line_intensities(masses, drift)
+        photons = _photons(self, self._key(masses)) @ self._beam(drift).flux
+        photons = photons * self._leaving(drift, self.tables.fouling[2])
         coherent, compton = self.scattered(masses, drift)
         return np.asarray(
-            self.tables.line_response @ (primary + secondary) + coherent + compton,
-            dtype=np.float64,
+            self.tables.line_response @ photons + coherent + compton, dtype=np.float64
         )
 
     def recorded(self, masses: ArrayLike, drift: Drift = NO_DRIFT) -> Array:
@@ -347,3 +356,14 @@ def _integral(total: Array, depth: float) -> Array:
     if np.isinf(depth):
         return np.asarray(1.0 / total, dtype=np.float64)
     return np.asarray(-np.expm1(-total * depth) / total, dtype=np.float64)
+
+
+@lru_cache(maxsize=2)
+def _photons(model: ForwardModel, masses: tuple[float, ...]) -> Array:
+    """Photons of each line for one of the beam, (line, node), [1/sr].
+
+    Kept, as a fit asks for the spectrum and what calibration factors change at one composition.
+    """
+    primary, secondary = model.kernels(masses)
+    primary += secondary
+    return primary

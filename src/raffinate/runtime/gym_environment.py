@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -114,8 +114,13 @@ class _Episode:
 
 @cache
 def _at_nominal(plant: str) -> tuple[Plant, SteadyState]:
-    """Return a plant at its nominal flows; solved once per process, as every reset needs it."""
+    """Return a plant at its nominal flows; solved once per process, as every reset needs it.
+
+    Its readings are drawn: every seed's analyzer would have to be calibrated, and counted spectra
+    cost more than the plant.
+    """
     loaded = load_plant(plant)
+    loaded = replace(loaded, analyzer=replace(loaded.analyzer, model="statistical"))
     nominal = solve_nominal(loaded)
     assert nominal.operation is not None
     return loaded.operated(nominal.operation), nominal
@@ -144,7 +149,8 @@ class PlantEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     truncated at its horizon.
 
     Args:
-        plant: A shipped plant, or the path of a plant file.
+        plant: A shipped plant, or the path of a plant file; its analyzer is taken for
+            `statistical`.
         horizon_h: Length of an episode, [h].
         story: Events of the world, as `raffinate simulate --step` takes them.
         matched: Make the twin equal to the operator's model; else every seed draws another plant.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from raffinate.instruments.sampling_recalibration import CheckOutcome
 from raffinate.instruments.schedule import Slot
 from raffinate.instruments.xrf import OnlineXRF
 from raffinate.instruments.xrf_chain import NO_LAW, DriftLaw, Measured, XrfChain
-from raffinate.instruments.xrf_chain_build import ChainSpec, commissioned
+from raffinate.instruments.xrf_chain_build import ChainSpec, Machine, commissioned
 from raffinate.instruments.xrf_chain_view import spectrum_view
 from raffinate.instruments.xrf_standin import StandInXRF
 from raffinate.instruments.xrf_standin_file import load_standin, shipped_standins
@@ -34,6 +34,7 @@ from raffinate.runtime.messages import CHECK, CHECK_ALARM
 from raffinate.runtime.twin_analyzer_checks import CheckDesk, check_rows
 
 Array = NDArray[np.float64]
+_Made = TypeVar("_Made")
 
 CALIBRATED_SD = 0.002
 """Sd of an element's bias after calibration, [-]: that of the standards' certificates, assumed."""
@@ -96,13 +97,14 @@ class TwinAnalyzer:
             self._state = self._chain.start(0.0)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the last spectrum out of checkpoints: it is large, and the next one comes soon."""
-        return {**self.__dict__, "_last": None}
+        """Leave out of checkpoints what is large and can be had again: spectrum and machine."""
+        chain = None if self._chain is None else replace(self._chain, made=None)
+        return {**self.__dict__, "_last": None, "_chain": chain}
 
     def prepare(self) -> None:
         """Make what the first spectrum needs."""
         if self._chain is not None:
-            self._chain.prepare()
+            self._chain = replace(self._chain, made=kept_machine(self._chain))
 
     def measure(
         self, slot: Slot, metals: Array, acid: float, generator: np.random.Generator
@@ -245,22 +247,42 @@ def kept_calibration(spec: ChainSpec) -> Calibration | None:
     """
     if spec.matched:
         return None
-    folder = cache_directory() / "calibrations"
-    file = folder / f"{_key(spec)}.bin"
+    file = cache_directory() / "calibrations" / f"{_key(spec)}.bin"
+    found = _found(file)
+    return found if isinstance(found, Calibration) else _kept(file, commissioned(spec))
+
+
+def kept_machine(chain: XrfChain) -> Machine:
+    """Return simulator and quantifier of a chain, from the cache where they were made before.
+
+    They are kept as the calibration is, and under it.
+    """
+    calibration = chain.calibration
+    parts = () if calibration is None else (calibration.logs, calibration.covariance)
+    key = _key(chain.spec, b"".join(part.tobytes() for part in parts))
+    file = cache_directory() / "calibrations" / f"{key}.machine"
+    found = _found(file)
+    return found if isinstance(found, Machine) else _kept(file, chain.machine)
+
+
+def _found(file: Path) -> object:
+    """Return what a file of the cache holds; None where it is not there or of no use."""
     with contextlib.suppress(DataError, OSError, AttributeError, ImportError):
-        found = load_checkpoint(file)
-        if isinstance(found, Calibration):
-            return found
-    made = commissioned(spec)
+        return load_checkpoint(file)
+    return None
+
+
+def _kept(file: Path, made: _Made) -> _Made:
     # A full or read-only disk costs the next start some seconds, and nothing else.
     with contextlib.suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         save_checkpoint(file, made)
     return made
 
 
-def _key(spec: ChainSpec) -> str:
+def _key(spec: ChainSpec, more: bytes = b"") -> str:
     digest = hashlib.sha256(f"{spec} {version('xraylib')} {np.__version__}".encode())
+    digest.update(more)
     folder = Path(str(files("raffinate.instruments")))
     for each in sorted(folder.glob("*.py")):
         digest.update(each.name.encode() + each.read_bytes())

@@ -39,6 +39,26 @@ def outcome(content):
 LINE = np.arange(made.CHANNELS) * 100.0
 
 
+def test_decimal_commas_all_through_are_no_second_detector():
+    rows = [f"{value:.0f},0" for value in made.counts()]
+    stated = {"XPERCHAN": "20,05", "OFFSET": "-0,5", "LIVETIME": "91,9", "REALTIME": "100,0"}
+    with pytest.raises(DataError, match="decimal point"):
+        parse_spectrum(made.emsa(made.counts(), rows, **stated))
+
+
+@pytest.mark.parametrize("mark", [".", ","])
+def test_thousands_set_off_are_no_decimals(mark):
+    counts = np.linspace(0.0, 200_000.0, made.CHANNELS).round()
+    counts[: made.CHANNELS // 4] = 56.0
+    written = [f"{value:,.0f}".replace(",", mark) for value in counts]
+    lines = [f"{0.1 * place:.3f}\t{cell}" for place, cell in enumerate(written)]
+    with pytest.raises(DataError, match="thousands"):
+        parse_spectrum("\n".join(["# live time: 90 s", "Energy (keV)\tCounts", *lines]).encode())
+    if mark == ".":
+        with pytest.raises(DataError, match="thousands"):
+            parse_spectrum(made.emsa(counts, written))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -123,7 +143,7 @@ def test_a_length_other_than_the_file_says_is_an_error(text, message):
         (made.emsa(XPERCHAN="0", OFFSET="5"), "0 eV wide"),
         (made.emsa(XPERCHAN="1e300"), "not a number"),
         (made.emsa(XPERCHAN="nan"), "not a number"),
-        (made.emsa(XPERCHAN="0,1", OFFSET="-0,05"), "values|detectors"),
+        (made.emsa(XPERCHAN="0,1", OFFSET="-0,05"), "NCOLUMNS says one column"),
         (made.emsa(OFFSET="-0,05"), "2 numbers for 1 detectors"),
         (made.emsa(OFFSET=None), "OFFSET is missing"),
         (made.emsa(XUNITS="nm"), "'nm' is not known"),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from raffinate.errors import SpecificationError
+from raffinate.instruments.quantify import quantify
 from raffinate.instruments.quantify_fit import Fit
 from raffinate.instruments.xrf_atomic import atom
 from raffinate.instruments.xrf_chain import NO_LAW, DriftLaw, XrfChain
@@ -49,10 +50,26 @@ def test_a_matched_analyzer_reads_what_is_there_within_its_uncertainty():
     assert readings[1].result_time - readings[1].sample_time == MATCHED.count_time
 
 
-def test_the_next_fit_of_a_place_begins_where_the_last_one_ended():
+def test_fits_of_a_place_begin_at_one_composition_until_it_moves_and_at_the_last_drift():
     state, found = measured()
-    last = found[-1].result
-    np.testing.assert_allclose(state.starts["stage 5"], last.fit.values)
+    first, last = (found[place].result.fit.values for place in (0, -1))
+    assert state.starts["stage 5"] == tuple(first[:3])
+    assert state.nuisances == tuple(last[3:])
+    noise = np.random.default_rng(8)
+    after, moved = MATCHED.measure(state, 1.02 * LIQUOR, 70.0, 2000.0, noise, place="stage 5")
+    assert after.starts["stage 5"] == tuple(moved.result.fit.values[:3])
+
+
+def test_a_kept_start_reads_as_one_at_the_last_result_does():
+    _, found = measured()
+    quantifier, result = MATCHED.machine.quantifier, found[-1].result
+    for share in (0.991, 1.009):
+        begin = result.fit.values.copy()
+        begin[:2] *= share
+        again = quantify(found[-1].spectrum, quantifier, start=begin)
+        away = (again.concentration - result.concentration) / result.sigma
+        assert np.all(np.abs(away) < 0.02)
+        np.testing.assert_allclose(again.sigma, result.sigma, rtol=0.02)
 
 
 def test_the_same_state_and_generator_give_the_same_reading():

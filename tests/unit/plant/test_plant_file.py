@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from plant_variants import default_text
-from raffinate.errors import DataError, RaffinateError
+from raffinate.errors import DataError, RaffinateError, SpecificationError
+from raffinate.plant.analyzer_file import MODEL_VARIABLE
 from raffinate.plant.plant_file import load_plant, parse_plant, shipped_plants
+
+
+@pytest.fixture(autouse=True)
+def as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the file alone say which analyzer it has."""
+    monkeypatch.delenv(MODEL_VARIABLE, raising=False)
 
 
 def changed(old: str, new: str) -> str:
@@ -102,8 +109,7 @@ def test_an_analyzer_without_a_sample_line_holds_nothing_back():
 def test_the_sample_line_and_the_model_of_the_analyzer_are_read():
     line = "{flow_L_per_min: 1.2, line_L: 0.3, cell_L: 0.2, source: trial}"
     old = "{flow_L_per_min: 1.2, line_L: 0.3, cell_L: 0.1, source: trial}"
-    text = changed(old, line).replace("model: statistical", "model: chain")
-    plan = parse_plant(text).analyzer
+    plan = parse_plant(changed(old, line)).analyzer
     assert plan.model == "chain"
     assert plan.sample_flow == pytest.approx(2e-5)
     assert (plan.line_volume, plan.cell_volume) == pytest.approx((3e-4, 2e-4))
@@ -112,7 +118,7 @@ def test_the_sample_line_and_the_model_of_the_analyzer_are_read():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("model: statistical", "model: magic", "analyzer.model.*magic"),
+        ("model: chain", "model: magic", "analyzer.model.*magic"),
         ("purge_s: 80", "purge_s: 14", "purge of 14 s does not reach"),
         ("cell_L: 0.1, source: trial", "cell_L: 0.1, source: trail", "analyzer.sample_line.source"),
         ("cell_L: 0.1", "cell_L: 0", "cell_L.*0"),
@@ -158,12 +164,21 @@ def test_checks_and_the_choice_of_the_next_stream_are_read_in_si():
 
 
 def test_an_analyzer_without_checks_keeps_to_its_rota_and_only_a_chain_is_corrected():
-    plan = parse_plant(default_text()).analyzer
-    assert plan.checks is None
-    assert not plan.planned
-    assert not plan.corrected_by_laboratory
-    chain = parse_plant(changed("model: statistical", "model: chain")).analyzer
+    chain = parse_plant(default_text()).analyzer
+    assert chain.checks is None
+    assert not chain.planned
     assert chain.corrected_by_laboratory
+    drawn = parse_plant(changed("model: chain", "model: statistical")).analyzer
+    assert not drawn.corrected_by_laboratory
+
+
+def test_the_environment_chooses_the_analyzer_of_every_plant_or_is_refused(monkeypatch):
+    assert parse_plant(default_text()).analyzer.model == "chain"
+    monkeypatch.setenv(MODEL_VARIABLE, "statistical")
+    assert parse_plant(default_text()).analyzer.model == "statistical"
+    monkeypatch.setenv(MODEL_VARIABLE, "statistic")
+    with pytest.raises(SpecificationError, match=r"statistic'.*statistical"):
+        parse_plant(default_text())
 
 
 @pytest.mark.parametrize(

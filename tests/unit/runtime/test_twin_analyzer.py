@@ -11,11 +11,15 @@ import pytest
 
 from raffinate.errors import DataError
 from raffinate.instruments.schedule import Slot
+from raffinate.instruments.xrf_chain import XrfChain
 from raffinate.instruments.xrf_chain_build import ChainSpec
+from raffinate.plant.analyzer_file import MODEL_VARIABLE
 from raffinate.plant.analyzer_plan import CheckPlan
 from raffinate.plant.plant_file import load_plant
 from raffinate.runtime import twin_analyzer
+from raffinate.runtime.loop import PlantRun
 from raffinate.runtime.twin_analyzer import TwinAnalyzer, kept_calibration
+from raffinate.units import HOUR
 
 LIGHT, HEAVY = np.array([268.0, 110.0, 0.2]), np.array([1e-6, 0.5, 861.0])
 LINE = {"sample_flow": 2e-5, "line_volume": 3e-4, "cell_volume": 2e-4}
@@ -118,6 +122,49 @@ def test_a_calibration_is_made_once_and_kept(tmp_path, monkeypatch):
     kept_calibration(replace(spec, seed=2))
     assert made == [spec, replace(spec, seed=2)]
     assert kept_calibration(replace(spec, matched=True)) is None
+
+
+def test_a_machine_is_kept_and_its_readings_are_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(twin_analyzer, "cache_directory", lambda: tmp_path)
+    made, again = (TwinAnalyzer(plant("chain"), 1, None, matched=True) for _ in range(2))
+    made.prepare()
+    (file,) = (tmp_path / "calibrations").glob("*.machine")
+    monkeypatch.setattr(twin_analyzer, "_kept", _never)
+    again.prepare()
+    first, second = (
+        each.measure(slot(1), LIGHT, 40.0, np.random.default_rng(2)) for each in (made, again)
+    )
+    np.testing.assert_array_equal(first.values, second.values)
+    np.testing.assert_array_equal(first.covariance, second.covariance)
+    file.write_bytes(b"torn")
+    with pytest.raises(AssertionError, match="made anew"):
+        TwinAnalyzer(plant("chain"), 1, None, matched=True).prepare()
+
+
+def _never(file, made):
+    raise AssertionError("made anew")
+
+
+@pytest.mark.slow
+def test_the_default_plant_is_read_through_its_spectra(monkeypatch):
+    monkeypatch.delenv(MODEL_VARIABLE)
+    hours, taken = 2.0, []
+    run = PlantRun(load_plant("ceprnd_p507"), matched=True, duration=hours * HOUR, story=())
+    measure = XrfChain.measure
+
+    def counted(*arguments, **options):
+        state, measured = measure(*arguments, **options)
+        taken.append(measured.reading)
+        return state, measured
+
+    monkeypatch.setattr(XrfChain, "measure", counted)
+    summary = run.run_to_end()
+    # 80 s of purge and 100 s of counting for each.
+    assert len(taken) == round(hours * HOUR / 180.0)
+    assert {reading.quality for reading in taken} == {"good"}
+    assert all(0.8 < reading.chi2_per_dof < 1.2 for reading in taken)
+    assert run.twin.analyzer.shown()["place"] == taken[-1].place
+    assert summary["balance_error"] < 1e-9
 
 
 def _found(file, kind):
