@@ -8,7 +8,8 @@ Every case is a file in engine_cases/. "seconds" are medians of the wall clock a
 "processor_seconds" are medians of this process's processor time, which a busy machine disturbs
 less. "cold" has no guess; "warm" begins with the state found and 10 % more organic, and
 "cold_10_percent" is the same flows without it. A case with an activity model is the full
-chemistry: the constants of its ideal namesake are shifted so that the plant separates alike.
+chemistry: the constants of its ideal namesake are shifted so that the plant separates alike, and
+"over_ideal" are its medians over those of the namesake in the same run.
 """
 
 from __future__ import annotations
@@ -210,18 +211,34 @@ def at_once(circuit: Circuit, plants: int) -> dict[str, Any]:
     }
 
 
+def over_ideal(line: dict[str, Any], ideal: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return medians of a case over those of its ideal namesake, for every start it has."""
+    kinds = ("seconds", "processor_seconds", "least_processor_seconds")
+    return {
+        start: {kind: line[start][kind] / ideal[start][kind] for kind in kinds} for start in line
+    }
+
+
+def with_namesakes(names: list[str]) -> dict[str, dict[str, Any]]:
+    """Return the cases named and the ideal namesakes they are compared with, these first."""
+    cases = {name: read_case(name) for name in names}
+    ideal = dict.fromkeys(case["ideal"] for case in cases.values() if "ideal" in case)
+    return {name: cases.get(name) or read_case(name) for name in (*ideal, *cases)}
+
+
 def run(names: list[str], quick: bool) -> dict[str, Any]:
     """Return every line of the cases named."""
     repeats = 3 if quick else 25
     report: dict[str, Any] = {}
-    for name in names:
-        case = read_case(name)
+    for name, case in with_namesakes(names).items():
         if "stages_in_all" in case:
             if quick:
                 case["stages_in_all"] = case["stages_in_all"][:2]
             report[name] = growth(case, repeats)
             continue
-        report[name] = cold_and_warm(circuit_of(case), repeats)
+        report[name] = cold_and_warm(circuit_of(case), repeats, warm=case.get("warm", True))
+        if "ideal" in case:
+            report[name]["over_ideal"] = over_ideal(report[name], report[case["ideal"]])
         if name == "steady_60x3":
             report[name]["at_once"] = at_once(circuit_of(case), 16 if quick else PLANTS_AT_ONCE)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -116,7 +116,7 @@ def aqueous_flows(streams: Streams, stage_count: int) -> AqueousFlows:
     fed = entry @ streams.feed_concentration
     if streams.moving is not None:
         moving = streams.moving
-        return AqueousFlows(moving.leaving, moving.passed, fed, moving.organic)
+        return AqueousFlows(moving.leaving, moving.passed, fed, moving.organic, moving.entrained)
     if streams.entrainment is not None or streams.organic_feeds is not None:
         settled = settled_flows(
             streams.entrainment or clean_settlers(stage_count),

@@ -66,6 +66,8 @@ class Motion(NamedTuple):
         factorisations: Jacobians made.
         iterations: Chord iterations.
         failed: Whether the step size fell below its least.
+        organic_continuous: Mixers whose organic is the continuous phase, (stage,): a state that
+            jumps between calls and is not touched in one; None where nobody follows it.
     """
 
     time: Array
@@ -83,6 +85,7 @@ class Motion(NamedTuple):
     factorisations: Array
     iterations: Array
     failed: Array
+    organic_continuous: Array | None = None
 
 
 @partial(jax.jit, static_argnums=0)
@@ -170,6 +173,7 @@ def _advanced(
         factorisations=now.factorisations + stale,
         iterations=now.iterations + taken.iterations,
         failed=wanted < SHORTEST_STEP,
+        organic_continuous=now.organic_continuous,
     )
     return after, good, taken.middle
 

@@ -263,6 +263,8 @@ def seen(problem: Problem, base: Inventory, rate: Array) -> Seen:
         streams = moving_streams(streams, found)
         tank = base.tank / base.volumes.tank
         returning = found.over_organic[vessels.last]
+        if found.loop is not None:
+            returning = found.loop.to_tank
         vessels = vessels._replace(
             mixer_aqueous=base.volumes.mixer_aqueous,
             mixer_organic=vessels.hydraulics.mixer - base.volumes.mixer_aqueous,

@@ -120,13 +120,45 @@ def _cell_gains(layer: Layer, sent: Array, settled: Array, over: Array, rate: Ar
     return layer.flow[:, :, None] * entering - leaving[:, :, None] * ends
 
 
-def _crossing(view: Seen, state: Evaluation) -> Boundary:
-    crossing = boundary_rates(view.problem, state)
-    if view.passing is None:
+def _crossing(chemistry: StageChemistry, view: Seen, state: Evaluation) -> Boundary:
+    crossing, found = boundary_rates(view.problem, state), view.passing
+    if state.streams.organic_feeds is not None:
+        return _crossing_of_loop(chemistry, view, state, crossing)
+    if found is None:
         return crossing
     last = view.problem.vessels.last
-    returned = view.passing.over_organic[last] * state.out.settled_organic[last]
-    return crossing._replace(organic_out=returned)
+    passed = found.over_organic[last] if found.loop is None else found.loop.passed
+    return crossing._replace(organic_out=passed * state.out.settled_organic[last])
+
+
+def _kept(view: Seen, state: Evaluation) -> tuple[Array, Array]:
+    """Return organic of the last stage that stays in the loop, and what leaves it, [m³/s]."""
+    if view.passing is not None and view.passing.loop is not None:
+        return view.passing.loop.kept, view.passing.loop.bled
+    assert state.flows.entrained is not None
+    passed = state.flows.entrained.organic_passed[view.problem.vessels.last]
+    kept = jnp.minimum(passed, state.streams.organic_flow)
+    return kept, passed - kept
+
+
+def _crossing_of_loop(
+    chemistry: StageChemistry, view: Seen, state: Evaluation, crossing: Boundary
+) -> Boundary:
+    """Return what crosses where organic is fed on the way, with what the loop keeps left out.
+
+    Of the organic then enter what is fed on the way and what saponification and make-up add to
+    what the last stage sends back; what is bled behind it leaves. The rare earths of the loop come
+    from the tank, which is counted as held.
+    """
+    feeds, elements = state.streams.organic_feeds, chemistry.element_count
+    assert feeds is not None
+    barren = state.out.settled_organic[view.problem.vessels.last]
+    kept, bled = _kept(view, state)
+    added = state.streams.organic_flow * state.inlet - kept * barren
+    return crossing._replace(
+        organic_in=feeds.flow @ feeds.concentration + added.at[:elements].set(0.0),
+        organic_out=bled * barren,
+    )
 
 
 def _rates(
@@ -138,12 +170,15 @@ def _rates(
     tank: Array,
 ) -> tuple[Inventory, Boundary]:
     """Return d(held)/dt and the boundary rates; `tank` is what the tank holds, [mol/m³]."""
-    crossing = _crossing(view, state)
+    crossing = _crossing(chemistry, view, state)
     into = _flows_into(chemistry, view, problem.vessels, state, rate)
     elements, fed = chemistry.element_count, state.streams.organic_flow
     last = problem.vessels.last
     barren = state.out.settled_organic[last, :elements]
-    if view.passing is not None:
+    if state.streams.organic_feeds is not None:
+        gained = _kept(view, state)[0] * barren - fed * tank
+        gained = gained if view.passing is not None else gained / problem.vessels.tank
+    elif view.passing is not None:
         gained = crossing.organic_out[:elements] - fed * tank
     elif state.flows.entrained is not None:
         passed = state.flows.entrained.organic_passed[last]

@@ -19,6 +19,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from raffinate.cascade.bank import Streams, Vessels, aqueous_flows
+from raffinate.cascade.dynamic_entrained import (
+    Loop,
+    closed_loop,
+    entering_mixers,
+    is_clean,
+    parted,
+    with_tank,
+)
+from raffinate.cascade.entrainment import Entrained
 from raffinate.cascade.equations import Problem
 from raffinate.cascade.volumes import Hydraulics, MovingFlows, Volumes, Weirs
 from raffinate.numerics.jax_setup import Array, jax, jnp, lax
@@ -43,6 +52,8 @@ class Passing(NamedTuple):
         recycle: Of the aqueous, what returns to its mixer, (stage,).
         drawn: Of the rest, what is drawn, (draw,).
         rates: Of the volumes, [m³/s].
+        entrained: What goes the wrong way or is fed to the organic; None if nothing is.
+        loop: What closes the organic loop then; None where all that leaves the last stage returns.
     """
 
     entering_aqueous: Array
@@ -54,6 +65,8 @@ class Passing(NamedTuple):
     recycle: Array
     drawn: Array
     rates: Volumes
+    entrained: Entrained | None = None
+    loop: Loop | None = None
 
 
 def cell_count(vessels: Vessels) -> Array:
@@ -115,20 +128,56 @@ def _hydraulics(vessels: Vessels) -> Hydraulics:
     return vessels.hydraulics
 
 
+class _Arriving(NamedTuple):
+    """What the settlers send to the mixers, and what of it is drawn on the way; as in `Passing`.
+
+    Attributes:
+        aqueous: Without fresh feeds and recycle, (stage,), [m³/s].
+        organic: (stage,), [m³/s].
+        drawn: (draw,), [m³/s].
+        to_tank: Organic that enters the make-up tank, [m³/s].
+        entrained: What goes the wrong way or is fed to the organic.
+        loop: What closes the organic loop then.
+    """
+
+    aqueous: Array
+    organic: Array
+    drawn: Array
+    to_tank: Array
+    entrained: Entrained | None = None
+    loop: Loop | None = None
+
+
+def _arriving(
+    problem: Problem, over_aqueous: Array, over_organic: Array, recycle: Array
+) -> _Arriving:
+    vessels, streams = problem.vessels, problem.streams
+    if not is_clean(problem):
+        parts = parted(problem, over_aqueous, over_organic, recycle)
+        entering, loop = entering_mixers(problem, parts), closed_loop(problem, parts)
+        entrained = with_tank(problem, entering.entrained, loop)
+        return _Arriving(
+            entering.aqueous, entering.organic, parts.drawn, loop.to_tank, entrained, loop
+        )
+    onward = over_aqueous - recycle
+    drawn = jnp.minimum(streams.draw_flow, onward[streams.draw_stage])
+    onward = onward.at[streams.draw_stage].add(-drawn)
+    organic_flow = jnp.asarray(streams.organic_flow)
+    organic = jnp.concatenate([organic_flow[None], over_organic[:-1]])
+    organic = jnp.where(vessels.active, organic, organic_flow)
+    return _Arriving(jnp.append(onward[1:], 0.0), organic, drawn, over_organic[vessels.last])
+
+
 def _passing(problem: Problem, base: Volumes, rate: Array, over: Array) -> tuple[Passing, Array]:
     """Return what flows if `over`, (2, stage), leaves the settlers, and by how much that is off."""
     vessels, streams = problem.vessels, problem.streams
     hydraulics, active = _hydraulics(vessels), vessels.active
     over_aqueous, over_organic = over
     recycle = jnp.minimum(streams.recycle, over_aqueous)
-    onward = over_aqueous - recycle
-    drawn = jnp.minimum(streams.draw_flow, onward[streams.draw_stage])
-    onward = onward.at[streams.draw_stage].add(-drawn)
-    fed = jnp.zeros_like(onward).at[streams.feed_stage].add(streams.feed_flow)
-    entering_aqueous = fed + recycle + jnp.append(onward[1:], 0.0)
-    organic_flow = jnp.asarray(streams.organic_flow)
-    entering_organic = jnp.concatenate([organic_flow[None], over_organic[:-1]])
-    entering_organic = jnp.where(active, entering_organic, organic_flow)
+    arriving = _arriving(problem, over_aqueous, over_organic, recycle)
+    fed = jnp.zeros_like(recycle).at[streams.feed_stage].add(streams.feed_flow)
+    entering_aqueous = fed + recycle + arriving.aqueous
+    organic_flow, entering_organic = jnp.asarray(streams.organic_flow), arriving.organic
     through = entering_aqueous + entering_organic
     mixed = (base.mixer_aqueous + entering_aqueous / rate) / (
         1.0 + through / (rate * hydraulics.mixer)
@@ -148,7 +197,7 @@ def _passing(problem: Problem, base: Volumes, rate: Array, over: Array) -> tuple
         mixer_aqueous=jnp.where(active, entering_aqueous - sent_aqueous, 0.0),
         settler_aqueous=jnp.where(active, (sent_aqueous - over_aqueous) / count, 0.0),
         settler_organic=jnp.where(active, (sent_organic - over_organic) / count, 0.0),
-        tank=over_organic[vessels.last] - organic_flow,
+        tank=arriving.to_tank - organic_flow,
     )
     found = Passing(
         entering_aqueous,
@@ -158,8 +207,10 @@ def _passing(problem: Problem, base: Volumes, rate: Array, over: Array) -> tuple
         over_aqueous,
         over_organic,
         recycle,
-        drawn,
+        arriving.drawn,
         rates,
+        arriving.entrained,
+        arriving.loop,
     )
     return found, off
 
@@ -202,12 +253,16 @@ def passing(problem: Problem, base: Volumes, rate: Array) -> Passing:
 def moving_streams(streams: Streams, found: Passing) -> Streams:
     """Return the streams as they pass while volumes move."""
     drawn = jnp.zeros_like(found.recycle).at[streams.draw_stage].add(found.drawn)
+    passed = found.over_aqueous - found.recycle - drawn
+    if found.entrained is not None:
+        passed = passed - found.entrained.aqueous_up
     return streams._replace(
         draw_flow=found.drawn,
         recycle=found.recycle,
         moving=MovingFlows(
             leaving=found.entering_aqueous - found.recycle,
-            passed=found.over_aqueous - found.recycle - drawn,
+            passed=passed,
             organic=found.entering_organic,
+            entrained=found.entrained,
         ),
     )

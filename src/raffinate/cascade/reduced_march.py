@@ -28,6 +28,9 @@ COLD_RATE = 0.1
 SMALLEST_RATE = 1e-3
 """Part below which nothing is held back any more and the iteration is Newton's, [-]."""
 
+SMALLER = 0.01
+"""Factor on that part where Newton's iteration led nowhere from it, [-]: first longer steps."""
+
 LARGEST_RATE = 100.0
 """Part above which the march is given up, [-]."""
 
@@ -52,6 +55,8 @@ class March(NamedTuple):
         state: The species there.
         held: The step it is in.
         accepted: ln q at the beginning of the step, (stage,), [-].
+        reached: The last part at which a step was taken, [-].
+        floor: The part below which nothing is held back any more, [-].
         inner: Iterations in the step.
         iteration: Iterations in all.
         excess: Largest charge excess, as a logarithm, [-].
@@ -62,6 +67,8 @@ class March(NamedTuple):
     state: Distributed
     held: Held
     accepted: Array
+    reached: Array
+    floor: Array
     inner: Array
     iteration: Array
     excess: Array
@@ -138,6 +145,8 @@ def march(
         state=state,
         held=held,
         accepted=log_q,
+        reached=held.rate,
+        floor=jnp.array(SMALLEST_RATE),
         inner=jnp.array(0),
         iteration=jnp.array(0),
         excess=largest_excess(bank, state),
@@ -160,10 +169,14 @@ def _iterated(bank: ReducedBank, now: March) -> March:
     rate, inner = now.held.rate, now.inner + 1
     taken = excess < ACCEPTED
     back = ~taken & ((inner > LARGEST_INNER) | ~jnp.isfinite(excess))
+    # Where Newton's iteration fails from a short step, a front still has a way to go: the march
+    # goes on from the last step, to longer ones than it dared before.
+    lost = back & (rate == 0.0)
+    floor = jnp.where(lost, SMALLER * now.floor, now.floor)
     shrink = jnp.where(inner <= 1, 0.3, jnp.where(inner <= 2, 0.6, 0.8))
     next_rate = rate * jnp.where(taken, shrink, jnp.where(back, 4.0, 1.0))
-    next_rate = jnp.where(taken & (next_rate < SMALLEST_RATE), 0.0, next_rate)
-    next_rate = jnp.where(back, jnp.maximum(next_rate, SMALLEST_RATE), next_rate)
+    next_rate = jnp.where(taken & (next_rate < floor), 0.0, next_rate)
+    next_rate = jnp.where(lost, jnp.maximum(now.reached, floor), next_rate)
     fresh = held_by(bank, state, next_rate)
     held = Held(next_rate, jnp.where(taken, fresh.content, now.held.content))
     log_q = jnp.where(back, now.accepted, log_q)
@@ -174,6 +187,8 @@ def _iterated(bank: ReducedBank, now: March) -> March:
         state=state,
         held=held,
         accepted=jnp.where(taken, log_q, now.accepted),
+        reached=jnp.where(taken & (rate > 0.0), rate, now.reached),
+        floor=floor,
         inner=jnp.where(taken | back, 0, inner),
         iteration=now.iteration + 1,
         excess=largest_excess(bank, state),

@@ -6,8 +6,9 @@ With J = Σ ν² x and a = ν (1/D - 1/q)/E, the charge equation of a stage give
 
 so that u is eliminated before the blocks are, and so is the proton: the changes of Σ ν y follow
 from the wanted changes of Σ ν x by the balance of the equivalents. What is left couples neighbours
-by a diagonal and one outer product, which leaves the inverse of one block per stage as the only
-work that grows with the cube of its size.
+by a diagonal and one outer product, which leaves the inverse of one block per stage, and its
+product with the answer to what comes back from the strip, as the work that grows with the cube of
+its size.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ class _Charge(NamedTuple):
 def newton_step(bank: ReducedBank, log_q: Array, state: Distributed) -> Array:
     """Return the change of ln q that makes every stage neutral, (stage,), [-].
 
-    The answer of the returning organic is left out of the matrix, not out of the equations: what
-    the strip leaves behind is small, and the balances are solved again after every step.
+    What changes in the organic that comes back from the strip enters stage 0 and is part of the
+    matrix: without it a loop that fills would never be met.
     """
     charge = _charge(bank, log_q, state)
-    moved = _change_of_organic(bank, state, charge)
-    before = jnp.zeros_like(moved).at[1:].set(moved[:-1])
+    moved, back = _change_of_organic(bank, state, charge)
+    before = jnp.concatenate([back[None], moved[:-1]])
     answer = jnp.sum(charge.weight * (moved - state.balance.lag[:, None] * before), axis=1)
     return jnp.where(bank.active, (answer - charge.right) / charge.slope, 0.0)
 
@@ -57,7 +58,7 @@ def _charge(bank: ReducedBank, log_q: Array, state: Distributed) -> _Charge:
     valence, efficiency = bank.valence, bank.efficiency
     total = state.aqueous @ valence
     wanted = -total * charge_excess(bank, state)
-    organic = _change_of_equivalents(bank, state.balance, wanted)
+    organic = change_of_equivalents(bank, state.balance, wanted)
     before = jnp.concatenate([jnp.zeros(1), organic[:-1]])
     over_q = jnp.exp(-log_q)
     moved = (organic - state.balance.lag * before) * over_q / efficiency
@@ -69,12 +70,12 @@ def _charge(bank: ReducedBank, log_q: Array, state: Distributed) -> _Charge:
     )
 
 
-def _change_of_equivalents(bank: ReducedBank, balance: Balance, wanted: Array) -> Array:
+def change_of_equivalents(bank: ReducedBank, balance: Balance, wanted: Array) -> Array:
     """Return the change of Σ ν y that the change of Σ ν x asks for, (stage,), [mol/m³]."""
     above = jnp.append(bank.passed[1:] * wanted[1:], 0.0)
     gained = jnp.where(bank.active, above - balance.out * wanted, 0.0)
     # As of the balances, the held part of the organic stands with the stage itself.
-    factor = bank.organic_flow / _organic_out(bank, balance)
+    factor = bank.organic_flow / organic_out(bank, balance)
 
     def down(before: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
         gain, share = row
@@ -84,13 +85,15 @@ def _change_of_equivalents(bank: ReducedBank, balance: Balance, wanted: Array) -
     return lax.scan(down, jnp.array(0.0), (gained, factor))[1]
 
 
-def _organic_out(bank: ReducedBank, balance: Balance) -> Array:
+def organic_out(bank: ReducedBank, balance: Balance) -> Array:
     """Return the organic that counts as leaving, the held part included, (stage,), [m³/s]."""
     return bank.organic_flow * balance.out / bank.leaving
 
 
-def _change_of_organic(bank: ReducedBank, state: Distributed, charge: _Charge) -> Array:
-    """Return the change of y of the carried species, (stage, carried), [mol/m³]."""
+def _change_of_organic(
+    bank: ReducedBank, state: Distributed, charge: _Charge
+) -> tuple[Array, Array]:
+    """Return the change of y of the carried species, (stage, carried), and of what comes back."""
     carried = bank.fed.shape[1] - 1
     balance, active = state.balance, bank.active[:, None]
     per_slope = bank.valence[:carried] * state.aqueous[:, :carried] / charge.slope[:, None]
@@ -109,24 +112,33 @@ def _change_of_organic(bank: ReducedBank, state: Distributed, charge: _Charge) -
     right = above * right_above[:, None] - own * charge.right[:, None]
     remembered = balance.lag[:, None] * own
     vectors = [before, after, weight, remembered, above, weight_above, right]
-    return _eliminated(block, jnp.stack(vectors, axis=1))
+    return _eliminated(block, jnp.stack(vectors, axis=1), bank.last)
 
 
-def _eliminated(blocks: Array, vectors: Array) -> Array:
-    """Return the solution of the block-tridiagonal system, (stage, carried).
+def _eliminated(blocks: Array, vectors: Array, last: Array) -> tuple[Array, Array]:
+    """Return the solution of the block-tridiagonal system whose ends are joined by the organic.
 
     Args:
         blocks: Of the stages' own, (stage, carried, carried).
         vectors: Which make the others, and the right-hand side, (stage, 7, carried): before,
             after, a, (1-E) p, p and a of the next stage, and the right-hand side.
+        last: Index of the stage whose rare earths, all carried species but the last, enter
+            stage 0 again.
+
+    Returns:
+        (stage, carried), and what enters stage 0, (carried,).
     """
     size = blocks.shape[-1]
+    returning = size - 1
 
     def forward(carry: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
         block, (before, after, a, p, p_above, a_above, right) = row
         lower = p[:, None] * (a @ carry)[None, :] - before[:, None] * carry
         inverse = inverse_without_pivoting(block - lower[:, :size])
-        both = inverse @ jnp.stack([p_above, right - lower[:, size]], axis=1)
+        alone = right - lower[:, size]
+        both = inverse @ jnp.concatenate(
+            [p_above[:, None], alone[:, None], -lower[:, size + 1 :]], axis=1
+        )
         gain = both[:, :1] * a_above[None, :] - inverse * after[None, :]
         found = jnp.concatenate([gain, both[:, 1:]], axis=1)
         return found, found
@@ -135,6 +147,13 @@ def _eliminated(blocks: Array, vectors: Array) -> Array:
         here = row[:, size] - row[:, :size] @ after
         return here, here
 
-    start = jnp.zeros((size, size + 1))
+    unit = jnp.eye(size)[:, :returning]
+    start = jnp.concatenate([jnp.zeros((size, size + 1)), unit], axis=1)
     _, eliminated = lax.scan(forward, start, (blocks, vectors))
-    return lax.scan(backward, start[:, 0], eliminated, reverse=True, unroll=UNROLLED)[1]
+    # Nothing is above the last stage: its row of the elimination is its solution.
+    end = eliminated[last, :returning, size:]
+    back = inverse_without_pivoting(jnp.eye(returning) - end[:, 1:]) @ end[:, 0]
+    rows = eliminated[:, :, : size + 1]
+    rows = rows.at[:, :, size].add(eliminated[:, :, size + 1 :] @ back)
+    found = lax.scan(backward, jnp.zeros(size), rows, reverse=True, unroll=UNROLLED)[1]
+    return found, jnp.append(back, 0.0)

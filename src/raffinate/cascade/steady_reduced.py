@@ -37,6 +37,9 @@ ROUGH = 1e-2
 COLD_ITERATIONS = 150
 """Iterations after which a march from nothing is given up."""
 
+SHORTER_ITERATIONS = 60
+"""The same of a bank that only gives a start: where it has none the longer one begins from feed."""
+
 WARM_ITERATIONS = 12
 """Newton iterations after which a start from a given state is given up."""
 
@@ -134,7 +137,8 @@ def _solved(
     held: Held,
     final: bool,
 ) -> Stretch:
-    found = march(bank, log_q, held, TOLERANCE if final else ROUGH, COLD_ITERATIONS)
+    enough, most = (TOLERANCE, COLD_ITERATIONS) if final else (ROUGH, SHORTER_ITERATIONS)
+    found = march(bank, log_q, held, enough, most)
     result = _proved(chemistry, problem, bank, found) if final else None
     return Stretch(_profile(found), result)
 

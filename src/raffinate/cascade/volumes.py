@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from raffinate.cascade.entrainment import Entrained
 from raffinate.numerics.jax_setup import Array
 
 
@@ -32,10 +33,13 @@ class Hydraulics(NamedTuple):
         mixer: Volume of the mixers, always full, (stage,), [m³].
         weirs: Of the settlers; None keeps both layers of every settler at their volumes, as
             level and interface controllers would.
+        capacity: Flow of both phases that a settler separates, (stage,), [m³/s]; of what is
+            beyond, half of either phase leaves the wrong way. None separates whatever comes.
     """
 
     mixer: Array
     weirs: Weirs | None = None
+    capacity: Array | None = None
 
 
 class Volumes(NamedTuple):
@@ -61,8 +65,10 @@ class MovingFlows(NamedTuple):
         leaving: Aqueous that enters a mixer, without the recycle.
         passed: Aqueous that goes down from a settler.
         organic: Organic that enters a mixer.
+        entrained: What of them goes the wrong way or is fed to the organic; None if nothing is.
     """
 
     leaving: Array
     passed: Array
     organic: Array
+    entrained: Entrained | None = None

@@ -18,8 +18,10 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
+from raffinate.cli.network import is_network_file
+from raffinate.cli.network_cost import cost_network_command
 from raffinate.cli.options import PlantName, Purities, csv_option, json_option, output_option
-from raffinate.cli.solve import parse_purities
+from raffinate.cli.purities import parse_purities
 
 if TYPE_CHECKING:
     from raffinate.plant.economics_account import Economics
@@ -52,6 +54,11 @@ def cost(
     """Account for a plant at its purities: reagents, energy, inventory, effluent, cost per kg."""
     with failing_politely(as_json=as_json):
         check_formats(as_json, as_csv)
+        if is_network_file(plant):
+            cost_network_command(
+                plant, prices, spec=spec or (), as_json=as_json, as_csv=as_csv, output=output
+            )
+            return
         check_ending(output, ENDINGS)
         from raffinate.plant.economics_prices_file import load_prices
         from raffinate.plant.economics_products import check_allocation

@@ -18,6 +18,7 @@ from raffinate.cli import (
     history,
     isotherm,
     optimise,
+    probability,
     run,
     sensitivity,
     simulate,
@@ -60,7 +61,7 @@ def _raffinate(
 
 GROUPS = (
     *(describe, systems, fit, equilibrate, isotherm, speciate, solve, simulate, design, cost),
-    *(sensitivity, optimise, study),
+    *(sensitivity, probability, optimise, study),
     *(run, status, history, alarms, audit, users, export, xrf),
 )
 

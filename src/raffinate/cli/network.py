@@ -16,7 +16,7 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
-from raffinate.errors import SpecificationError
+from raffinate.cli.purities import parse_purities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def solve_network_command(
 
     Args:
         plant: A shipped name or a path.
-        spec: Purities asked for with `--spec`; none is possible here.
+        spec: Purities of products asked for with `--spec`; all flows may move to give them.
         as_json: Print JSON.
         as_csv: Print the streams as CSV.
         output: File to write.
@@ -61,19 +61,19 @@ def solve_network_command(
     Raises:
         RaffinateError: As loading and solving do.
     """
-    if spec:
-        raise SpecificationError(
-            f"{plant} has many circuits, each with its own purities.",
-            where="--spec",
-            mend="Change raffinate_purity or extract_purity of a cut in the plant file.",
-        )
     from raffinate.plant.network_file import load_network
 
     network = load_network(plant)
+    asked = parse_purities(spec, network)
     with progress("Solving") as advance:
-        from raffinate.plant.network_solve import solve_network
+        if asked:
+            from raffinate.plant.network_asked import solve_network_for
 
-        state = solve_network(network, advance=lambda unit: advance())
+            _, state = solve_network_for(network, asked)
+        else:
+            from raffinate.plant.network_solve import solve_network
+
+            state = solve_network(network, advance=lambda unit: advance())
     write_output(
         output,
         {

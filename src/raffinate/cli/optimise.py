@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +19,10 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
-from raffinate.cli.solve import parse_purities
+from raffinate.cli.network import is_network_file
+from raffinate.cli.network_optimise import optimise_network_command
+from raffinate.cli.purities import parse_purities
+from raffinate.cli.ranges import parse_ranges
 from raffinate.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ def optimise(
         typer.Option(
             "--free",
             help="Range of a lever, SI, such as saponification_degree=0.3..0.45; without any, "
-            "the ratio of organic to acid is free.",
+            "the ratio of organic to acid is free. Of a plant of many circuits, a flow such as "
+            "nd_sm.organic_flow=1e-3..2e-3; without any, all flows are free.",
         ),
     ] = None,
     stages: Annotated[
@@ -80,6 +83,17 @@ def optimise(
             raise SpecificationError(
                 "--pareto and --stages exclude each other.", mend="Ask for one of them."
             )
+        if is_network_file(plant):
+            optimise_network_command(
+                plant,
+                prices,
+                spec=spec or (),
+                free=free or (),
+                further=[*(stages or ()), *([pareto] if pareto is not None else ())],
+                as_json=as_json,
+                output=output,
+            )
+            return
         drawn = pareto is not None or bool(stages)
         check_ending(output, ENDINGS if drawn else tuple(set(ENDINGS) - set(PICTURES)))
         from raffinate.plant.economics_prices_file import load_prices
@@ -115,32 +129,6 @@ def optimise(
                 found = optimise_plant(loaded, given, **asked)
             write_output(output, _data(found, found.to_dict()))
             _show(found, as_json)
-
-
-def parse_ranges(texts: Sequence[str], where: str) -> dict[str, tuple[float, float]]:
-    """Read ranges written `name=low..high`.
-
-    Raises:
-        SpecificationError: It is no such text, or a name stands twice.
-    """
-    found: dict[str, tuple[float, float]] = {}
-    for text in texts:
-        name, equals, both = (part.strip() for part in text.partition("="))
-        low, dots, high = both.partition("..")
-        try:
-            value = float(low), float(high)
-        except ValueError:
-            dots = ""
-            value = (0.0, 0.0)
-        if not equals or not dots or name in found:
-            raise SpecificationError(
-                f"{text!r} is no range, or its name stands twice.",
-                where=where,
-                allowed="name=low..high",
-                mend="Write saponification_degree=0.3..0.45, or extraction=20..32.",
-            )
-        found[name] = value
-    return found
 
 
 def _data(found: Optimum | ParetoFront, told: dict[str, Any]) -> dict[str, Writer]:

@@ -19,13 +19,20 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
-from raffinate.cli.solve import parse_purities
+from raffinate.cli.network import is_network_file
+from raffinate.cli.purities import parse_purities
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raffinate.plant.economics_prices import Prices
     from raffinate.plant.gradients import Gradients
 
 ENDINGS = (".png", ".svg", ".pdf", ".csv", ".json")
 """What `--output` writes."""
+
+MOST_FLOWS = 4
+"""Flows shown where purities are met and nothing else is asked for."""
 
 
 def register(app: typer.Typer) -> None:
@@ -71,23 +78,14 @@ def sensitivity(
     with failing_politely(as_json=as_json):
         check_formats(as_json, as_csv)
         check_ending(output, ENDINGS)
-        from raffinate.plant.plant_file import load_plant
-
-        loaded = load_plant(plant)
         given = None
         if prices is not None:
             from raffinate.plant.economics_prices_file import load_prices
 
             given = load_prices(prices)
-        purities = {**loaded.nominal_purity, **parse_purities(spec or (), loaded)}
-        with progress("Solving"):
-            from raffinate.plant.gradients import plant_gradients
-            from raffinate.plant.steady import solve_steady
-
-            state = solve_steady(loaded, purities=purities)
-            met = tuple(purities) if meet else ()
-            found = plant_gradients(loaded, state, meet=met, prices=given)
-        chosen = outcome or _usual(found, tuple(loaded.products))
+        solve = _of_network if is_network_file(plant) else _of_plant
+        found, products, warnings = solve(plant, spec or (), given, meet)
+        chosen = outcome or _usual(found, products)
         for name in chosen:
             found.value(name)
         _write(found, chosen[0], count, output)
@@ -97,14 +95,56 @@ def sensitivity(
             typer.echo(found.to_dataframe().to_csv(index=False), nl=False)
         else:
             _print(found, chosen, count)
-        print_warnings(state.warnings)
+        print_warnings(warnings)
+
+
+def _of_plant(
+    plant: str, spec: Sequence[str], prices: Prices | None, meet: bool
+) -> tuple[Gradients, tuple[str, ...], tuple[str, ...]]:
+    """Return gradients, products and warnings of a plant of one circuit."""
+    from raffinate.plant.plant_file import load_plant
+
+    loaded = load_plant(plant)
+    purities = {**loaded.nominal_purity, **parse_purities(spec, loaded)}
+    with progress("Solving"):
+        from raffinate.plant.gradients import plant_gradients
+        from raffinate.plant.steady import solve_steady
+
+        state = solve_steady(loaded, purities=purities)
+        met = tuple(purities) if meet else ()
+        found = plant_gradients(loaded, state, meet=met, prices=prices)
+    return found, tuple(loaded.products), state.warnings
+
+
+def _of_network(
+    plant: str, spec: Sequence[str], prices: Prices | None, meet: bool
+) -> tuple[Gradients, tuple[str, ...], tuple[str, ...]]:
+    """Return gradients, products and warnings of a plant of many circuits."""
+    from raffinate.plant.network_file import load_network
+
+    network = load_network(plant)
+    asked = parse_purities(spec, network)
+    with progress("Solving"):
+        from raffinate.plant.network_asked import solve_network_for
+        from raffinate.plant.network_outcomes import network_gradients
+        from raffinate.plant.network_solve import solve_network
+
+        if asked:
+            network, state = solve_network_for(network, asked)
+        else:
+            state = solve_network(network)
+        found = network_gradients(network, state, meet=meet, prices=prices)
+    return found, tuple(network.products), state.warnings
 
 
 def _usual(found: Gradients, products: tuple[str, ...]) -> list[str]:
     """Return the outcomes shown if none is asked for."""
     if not found.met:
         return [f"log_impurity.{name}" for name in products]
-    return ["cost"] if "cost" in found.outcomes else ["organic_flow", "scrub_flow"]
+    if "cost" in found.outcomes:
+        return ["cost"]
+    flows = [name for name in found.outcomes if name.endswith(("organic_flow", "scrub_flow"))]
+    return flows[:MOST_FLOWS]
 
 
 def _write(found: Gradients, outcome: str, count: int, output: Path | None) -> None:

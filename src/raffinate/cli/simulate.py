@@ -138,6 +138,7 @@ def summarise(trajectory: Trajectory, start: str) -> dict[str, Any]:
         "plant_hours": float(hours[-1]),
         "start": start,
         "events": [str(event) for event in trajectory.events],
+        "limits": [str(event) for event in trajectory.state.limits],
         "products": products,
         "balance_error": trajectory.balance_error,
         "steps": trajectory.steps,
@@ -171,6 +172,8 @@ def _print_tables(terminal: Console, trajectory: Trajectory, summary: dict[str, 
     )
     for event in summary["events"]:
         terminal.print(f"· {event}")
+    for limit in summary["limits"]:
+        terminal.print(f"· {limit}", style="yellow")
     terminal.print()
     made = table(
         "Purities, % of REO",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +23,8 @@ from raffinate.cli.common import (
 from raffinate.cli.network import ENDINGS as NETWORK_ENDINGS
 from raffinate.cli.network import is_network_file, solve_network_command
 from raffinate.cli.options import PlantName, Purities, ResultFile, csv_option, json_option
-from raffinate.errors import SpecificationError, nearest_name
+from raffinate.cli.purities import parse_purities
+from raffinate.cli.solve_solutions import print_solutions, refuse_solutions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,16 +48,26 @@ def solve(
     as_json: Annotated[bool, json_option("Print the result as JSON.")] = False,
     as_csv: Annotated[bool, csv_option("Print the stages as CSV.")] = False,
     output: ResultFile = None,
+    all_solutions: Annotated[
+        bool,
+        typer.Option(
+            "--all-solutions", help="Search the flows found for further steady states as well."
+        ),
+    ] = False,
 ) -> None:
     """Solve for the flows that give the purities: products, reagents and every stage."""
     with failing_politely(as_json=as_json):
         check_formats(as_json, as_csv)
         if is_network_file(plant):
+            if all_solutions:
+                refuse_solutions("a plant of several circuits", as_csv=False, output=None)
             check_ending(output, NETWORK_ENDINGS)
             solve_network_command(
                 plant, spec=spec or (), as_json=as_json, as_csv=as_csv, output=output
             )
             return
+        if all_solutions:
+            refuse_solutions("", as_csv=as_csv, output=output)
         check_ending(output, ENDINGS)
         from raffinate.plant.plant_file import load_plant
 
@@ -67,6 +77,9 @@ def solve(
             from raffinate.plant.steady import solve_steady
 
             state = solve_steady(loaded, purities=purities)
+        if all_solutions:
+            print_solutions(loaded, state, as_json=as_json)
+            return
         _write(state, loaded, output)
         if as_json:
             typer.echo(to_json(state.to_dict()))
@@ -75,41 +88,6 @@ def solve(
         else:
             _print_tables(console(), state, loaded)
         print_warnings(state.warnings)
-
-
-def parse_purities(texts: Sequence[str], plant: Plant) -> dict[str, float]:
-    """Read purities written `nd_purity=0.999`, by product, [-].
-
-    Raises:
-        SpecificationError: It is no such text, names no product or stands twice.
-    """
-    known = tuple(f"{name}_purity" for name in plant.products)
-    found: dict[str, float] = {}
-    for text in texts:
-        key, equals, value = (part.strip() for part in text.partition("="))
-        if not equals or key not in known:
-            raise SpecificationError(
-                f"{text!r} is no purity of {plant.name}.",
-                where="--spec",
-                allowed=", ".join(f"{name}=…" for name in known),
-                mend=nearest_name(key, known),
-            )
-        name = key.removesuffix("_purity")
-        try:
-            purity = float(value)
-        except ValueError:
-            raise SpecificationError(
-                f"{value!r} is no number.",
-                where=f"--spec {key}",
-                allowed="between 0 and 1, as a fraction",
-                mend="Write 0.999 for 99.9 %.",
-            ) from None
-        if name in found:
-            raise SpecificationError(
-                f"{key} is given twice.", where="--spec", mend="Leave one of them out."
-            )
-        found[name] = purity
-    return found
 
 
 def _write(state: SteadyState, plant: Plant, output: Path | None) -> None:

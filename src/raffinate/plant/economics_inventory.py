@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from raffinate.chemistry.elements import oxide_molar_masses
 from raffinate.plant.arrays import mixer_ratios
+from raffinate.plant.economics_organic import organic_account
 from raffinate.plant.model import Circuit, Plant
 from raffinate.plant.steady import SteadyState
 
@@ -89,13 +90,14 @@ def inventory(plant: Plant, state: SteadyState) -> Inventory:
     oxide = np.array(oxide_molar_masses(state.elements))
     moles = np.sum([each.moles for each in vessels], axis=0)
     held = float(moles @ oxide)
+    fed = operation.feed_reo * operation.feed_flow + organic_account(circuit, state).fed_oxide
     solvent = sum(each.volume for each in vessels if each.phase == "organic")
     return Inventory(
         elements=state.elements,
         vessels=vessels,
         oxide_masses=moles * oxide,
         extractant=solvent * circuit.extractant_concentration,
-        feed_time=held / (operation.feed_reo * operation.feed_flow),
+        feed_time=held / fed,
     )
 
 

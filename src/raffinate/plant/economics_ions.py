@@ -18,8 +18,8 @@ from raffinate.chemistry.species import free_species
 from raffinate.errors import BalanceError, SpecificationError
 from raffinate.numerics.jax_setup import given
 from raffinate.plant.arrays import aqueous_leaving, is_simple_exchange
+from raffinate.plant.economics_organic import OrganicAccount, organic_account
 from raffinate.plant.model import RAFFINATE, STRIP_LIQUOR, Circuit, Plant
-from raffinate.plant.refusals import refuse_entrainment, refuse_organic_feeds
 from raffinate.plant.steady import SteadyState
 
 Array = NDArray[np.float64]
@@ -98,8 +98,10 @@ class Outflow:
         outlet: `RAFFINATE` or `STRIP_LIQUOR`.
         flow: [m³/s].
         anion: Of the medium.
-        cation: Of the saponifier.
-        metal_charge: Charge of the metals.
+        cation: Of the saponifier, in the liquor.
+        metal_charge: Charge of the metals in the liquor.
+        organic: Organic entrained with it, [m³/s].
+        organic_cation: Of the saponifier in that organic.
     """
 
     outlet: str
@@ -107,6 +109,8 @@ class Outflow:
     anion: float
     cation: float
     metal_charge: float
+    organic: float = 0.0
+    organic_cation: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,10 @@ class IonBalance:
         acid_supplied: Molecules of strip acid.
         outflows: Liquors that leave.
         error: Worst relative difference between what enters and leaves, [-].
+        cation_fed: Of the saponifier, with organic fed on the way.
+        cation_in_surplus: Of it, with organic that leaves the loop behind the last stage.
+        oxide_in_organic: Oxide in organic fed on the way, [kg/s].
+        entrains: Whether the plant states what its settlers entrain.
     """
 
     acid_kind: Acid
@@ -132,6 +140,10 @@ class IonBalance:
     acid_supplied: float
     outflows: tuple[Outflow, ...]
     error: float
+    cation_fed: float = 0.0
+    cation_in_surplus: float = 0.0
+    oxide_in_organic: float = 0.0
+    entrains: bool = False
 
     @property
     def anion_out(self) -> float:
@@ -140,8 +152,13 @@ class IonBalance:
 
     @property
     def cation_out(self) -> float:
-        """Cation of the saponifier that leaves, [mol/s]."""
-        return sum(each.cation for each in self.outflows)
+        """Cation of the saponifier that leaves with liquors and what they entrain, [mol/s]."""
+        return sum(each.cation + each.organic_cation for each in self.outflows)
+
+    @property
+    def organic_lost(self) -> float:
+        """Organic that the plant says leaves with the liquors, [m³/s]."""
+        return sum(each.organic for each in self.outflows)
 
     @property
     def acid_mass(self) -> float:
@@ -180,7 +197,9 @@ class IonBalance:
     @property
     def free_acid(self) -> float:
         """Molecules of acid that leave free, [mol/s]: the anion no metal or cation holds."""
-        held = self.metal_anion + self.cation_out / self.acid_kind.protons
+        # What entrained organic carries holds no anion.
+        dissolved = sum(each.cation for each in self.outflows)
+        held = self.metal_anion + dissolved / self.acid_kind.protons
         return self.anion_out - held
 
     @property
@@ -197,12 +216,9 @@ def ion_balance(plant: Plant, state: SteadyState) -> IonBalance:
         state: Its steady state.
 
     Raises:
-        SpecificationError: A medium or saponifier whose reagent is unknown, or a bank that
-            entrains or is fed organic on the way.
+        SpecificationError: A medium or saponifier whose reagent is unknown.
         BalanceError: What enters is not what leaves.
     """
-    refuse_entrainment(plant.circuit, "economics")
-    refuse_organic_feeds(plant.circuit, "economics")
     operation = state.operation
     if operation is None:
         raise SpecificationError(
@@ -210,7 +226,8 @@ def ion_balance(plant: Plant, state: SteadyState) -> IonBalance:
         )
     acid, base = _reagents(plant)
     circuit = plant.operated(operation).circuit
-    outflows = _outflows(circuit, state)
+    organic = organic_account(circuit, state)
+    outflows = _outflows(circuit, state, organic)
     charge = plant.circuit.system.charge
     fed = operation.feed_concentration(state.elements) @ charge + operation.feed_acid
     produced = sum(product.reo_flow for product in state.products.values())
@@ -224,6 +241,10 @@ def ion_balance(plant: Plant, state: SteadyState) -> IonBalance:
         acid_supplied=operation.acid_flow * operation.acid_concentration / acid.protons,
         outflows=outflows,
         error=0.0,
+        cation_fed=organic.fed_cation,
+        cation_in_surplus=organic.surplus_cation,
+        oxide_in_organic=organic.fed_oxide,
+        entrains=organic.modelled,
     )
     return _closed(balance)
 
@@ -247,7 +268,7 @@ def _reagents(plant: Plant) -> tuple[Acid, Base]:
     return ACIDS[system.medium], BASES[cation]
 
 
-def _outflows(circuit: Circuit, state: SteadyState) -> tuple[Outflow, ...]:
+def _outflows(circuit: Circuit, state: SteadyState, organic: OrganicAccount) -> tuple[Outflow, ...]:
     count = len(state.sections)
     # The steady state tells rare earths and ammonium; the anion is the soluble component after.
     anion = np.exp(np.asarray(state.unknowns.stage)[:count, len(state.elements) + 1])
@@ -266,6 +287,8 @@ def _outflows(circuit: Circuit, state: SteadyState) -> tuple[Outflow, ...]:
             anion=flow * float(anion[stage]),
             cation=flow * float(state.ammonium[stage]),
             metal_charge=flow * float(state.aqueous[stage] @ charge),
+            organic=flow * float(organic.carried[stage]),
+            organic_cation=flow * float(organic.carried[stage] * organic.cation[stage]),
         )
         for outlet, flow, stage in leaving
     )
@@ -275,7 +298,10 @@ def _closed(balance: IonBalance) -> IonBalance:
     entered = balance.anion_fed + balance.anion_in_acid
     pairs = {
         f"anion of {balance.acid_kind.formula}": (entered, balance.anion_out),
-        balance.base_kind.cation: (balance.base_used, balance.cation_out),
+        balance.base_kind.cation: (
+            balance.base_used + balance.cation_fed,
+            balance.cation_out + balance.cation_in_surplus,
+        ),
     }
     worst = 0.0
     for name, (came, left) in pairs.items():

@@ -91,12 +91,12 @@ def cost_lines(
         *_energy(circuit, operation, prices),
         *_solvent(circuit, ions, prices),
         *_effluent(ions, prices),
-        _line(prices, "Labour", "labour", "h", 1.0, "labour_per_h"),
+        priced_line(prices, "Labour", "labour", "h", 1.0, "labour_per_h"),
         *_capital(sizes, locked, prices),
     )
 
 
-def _line(
+def priced_line(
     prices: Prices,
     title: str,
     group: Group,
@@ -107,6 +107,18 @@ def _line(
     keys: tuple[str, ...] = (),
     basis: str = "",
 ) -> CostLine:
+    """Return one cost at its price, or what is missing to count it.
+
+    Args:
+        prices: Of the account.
+        title: In words.
+        group: What kind of cost it is.
+        unit: Of the amount as shown; a key of `UNITS`.
+        rate: Amount per time, SI; None if a coefficient is missing.
+        price_key: Its price; empty where the amount is money.
+        keys: Coefficients the rate needs.
+        basis: What the plant itself says of it.
+    """
     used = (*keys, price_key) if price_key else keys
     figure = prices.find(price_key)
     price = 1.0 if not price_key else figure.value if figure else None
@@ -124,10 +136,10 @@ def _line(
 
 
 def _materials(operation: Operation, ions: IonBalance, prices: Prices) -> tuple[CostLine, ...]:
-    fed = operation.feed_reo * operation.feed_flow
+    fed = operation.feed_reo * operation.feed_flow + ions.oxide_in_organic
     return (
-        _line(prices, "Rare-earth oxide fed", "feed", "kg", fed, "feed_per_kg_reo"),
-        _line(
+        priced_line(prices, "Rare-earth oxide fed", "feed", "kg", fed, "feed_per_kg_reo"),
+        priced_line(
             prices,
             f"{ions.acid_kind.formula}, as 100 %",
             "reagents",
@@ -135,7 +147,7 @@ def _materials(operation: Operation, ions: IonBalance, prices: Prices) -> tuple[
             ions.acid_mass,
             "acid_per_kg",
         ),
-        _line(
+        priced_line(
             prices,
             f"{ions.base_kind.formula}, as 100 %",
             "reagents",
@@ -161,7 +173,7 @@ def _water(operation: Operation, ions: IonBalance, prices: Prices) -> CostLine:
                 mend="Give the strength of the acid as bought.",
             )
         rate = added / WATER_DENSITY
-    return _line(
+    return priced_line(
         prices,
         "Water added to the strip acid",
         "reagents",
@@ -178,7 +190,7 @@ def _energy(circuit: Circuit, operation: Operation, prices: Prices) -> tuple[Cos
     power = prices.values("mixer_power_W_per_m3")
     moved = operation.feed_flow + operation.acid_flow + operation.organic_flow
     return (
-        _line(
+        priced_line(
             prices,
             "Mixers",
             "energy",
@@ -188,7 +200,7 @@ def _energy(circuit: Circuit, operation: Operation, prices: Prices) -> tuple[Cos
             keys=("mixer_power_W_per_m3",),
             basis=f"The mixers hold {volume:.4g} m³.",
         ),
-        _line(
+        priced_line(
             prices,
             "Pumps of feed, organic and acid",
             "energy",
@@ -209,18 +221,25 @@ def _energy(circuit: Circuit, operation: Operation, prices: Prices) -> tuple[Cos
 def _solvent(circuit: Circuit, ions: IonBalance, prices: Prices) -> tuple[CostLine, ...]:
     leaving = sum(each.flow for each in ions.outflows)
     basis = f"{leaving * 3600:.4g} m³/h of liquor leave the bank."
-    lost = ("entrainment_ppm", "extractant_molar_mass_g_per_mol", "extractant_solubility_mg_per_L")
-    thinned = (*lost[:2], "extractant_density_kg_per_m3")
+    mass, entrained = "extractant_molar_mass_g_per_mol", "entrainment_ppm"
+    # A plant that states its entrainment knows better than a coefficient for all plants.
+    needed = () if ions.entrains else (entrained,)
+    if ions.entrains:
+        basis = f"{basis[:-1]} with {ions.organic_lost * 3.6e6:.4g} L/h of organic in it."
+    lost = (*needed, mass, "extractant_solubility_mg_per_L")
+    thinned = (*needed, mass, "extractant_density_kg_per_m3")
+    share = prices.values(*needed)
+    carried = ions.organic_lost if ions.entrains else leaving * share[0] if share else 0.0
     extractant = diluent = None
-    if found := prices.values(*lost):
-        carried, molar_mass, dissolved = found
-        extractant = leaving * (carried * circuit.extractant_concentration * molar_mass + dissolved)
-    if found := prices.values(*thinned):
-        carried, molar_mass, density = found
-        share = diluent_share(circuit.extractant_concentration, molar_mass, density)
-        diluent = leaving * carried * share
+    if prices.values(*lost) and (found := prices.values(*lost[-2:])):
+        molar_mass, dissolved = found
+        held = circuit.extractant_concentration * molar_mass
+        extractant = carried * held + leaving * dissolved
+    if prices.values(*thinned) and (found := prices.values(*thinned[-2:])):
+        molar_mass, density = found
+        diluent = carried * diluent_share(circuit.extractant_concentration, molar_mass, density)
     return (
-        _line(
+        priced_line(
             prices,
             "Extractant lost",
             "solvent",
@@ -230,7 +249,7 @@ def _solvent(circuit: Circuit, ions: IonBalance, prices: Prices) -> tuple[CostLi
             keys=lost,
             basis=basis,
         ),
-        _line(
+        priced_line(
             prices,
             "Diluent lost",
             "solvent",
@@ -266,7 +285,7 @@ def diluent_share(concentration: float, molar_mass: float, density: float) -> fl
 
 
 def _effluent(ions: IonBalance, prices: Prices) -> tuple[CostLine, ...]:
-    salt = _line(
+    salt = priced_line(
         prices,
         f"{ions.salt} treated",
         "effluent",
@@ -276,7 +295,7 @@ def _effluent(ions: IonBalance, prices: Prices) -> tuple[CostLine, ...]:
     )
     if ions.base_kind.nitrogen == 0.0:
         return (salt,)
-    nitrogen = _line(
+    nitrogen = priced_line(
         prices,
         "Ammonia nitrogen treated, as N",
         "effluent",
@@ -324,4 +343,4 @@ def _yearly(
     keys = (*needed, key, "operating_hours_per_year")
     found = prices.values(key, "operating_hours_per_year")
     rate = amount * found[0] / found[1] if found and amount is not None else None
-    return _line(prices, title, "capital", CURRENCY, rate, "", keys=keys, basis=basis)
+    return priced_line(prices, title, "capital", CURRENCY, rate, "", keys=keys, basis=basis)

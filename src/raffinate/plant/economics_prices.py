@@ -55,6 +55,8 @@ _PRICES = (
     Quantity("feed_per_kg_reo", "Rare-earth oxide in the feed", "currency/kg"),
     Quantity("acid_per_kg", "Strip acid, as 100 %", "currency/kg"),
     Quantity("base_per_kg", "Saponifier, NH3 or NaOH, as 100 %", "currency/kg"),
+    Quantity("oxalic_acid_per_kg", "Oxalic acid, as 100 % H2C2O4", "currency/kg"),
+    Quantity("ammonium_bicarbonate_per_kg", "Ammonium bicarbonate, 100 %", "currency/kg"),
     Quantity("water_per_m3", "Process water", "currency/m³"),
     Quantity("electricity_per_kWh", "Electricity", "currency/kWh", 1.0 / _KWH),
     Quantity("extractant_per_kg", "Extractant", "currency/kg"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from raffinate.plant.arrays import aqueous_leaving
+import numpy as np
+
+from raffinate.plant.arrays import settled_flows, streams_of
 from raffinate.plant.economics_prices import Prices
 from raffinate.plant.model import Circuit, Operation
 from raffinate.units import HOUR
@@ -42,15 +44,18 @@ class SectionSize:
 
 def section_sizes(circuit: Circuit, prices: Prices) -> tuple[SectionSize, ...]:
     """Return the sizes of each section's mixers and settlers against their flows."""
-    leaving = aqueous_leaving(circuit)
+    flows = settled_flows(streams_of(circuit))
+    leaving = np.asarray(flows.leaving)[: circuit.stages]
+    organics = np.asarray(flows.organic)[: circuit.stages]
     depth = prices.values("settler_depth_m")
     found = []
     start = 0
     for section in circuit.sections:
         aqueous = float(leaving[start : start + section.stages].max()) + section.recycle
+        organic = float(organics[start : start + section.stages].max())
         start += section.stages
         settler = section.settler_organic + section.settler_aqueous
-        throughput = circuit.organic_flow + aqueous
+        throughput = organic + aqueous
         area = settler / depth[0] if depth else None
         found.append(
             SectionSize(
@@ -61,7 +66,7 @@ def section_sizes(circuit: Circuit, prices: Prices) -> tuple[SectionSize, ...]:
                 mixer_volume=section.mixer,
                 mixer_residence=section.mixer / throughput,
                 settler_residence=min(
-                    section.settler_organic / circuit.organic_flow,
+                    section.settler_organic / organic,
                     section.settler_aqueous / aqueous,
                 ),
                 settler_area=area,

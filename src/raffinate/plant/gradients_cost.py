@@ -49,6 +49,8 @@ class CostNumbers(NamedTuple):
         dissolved: Of liquor that leaves: what dissolves and all diluent entrained,
             [currency/m³].
         carried: The same per extractant of the organic, [currency/mol].
+        organic: Of organic that leaves as the plant entrains it, [currency/m³].
+        organic_extractant: The same per extractant in it, [currency/mol].
         cation: Of saponifier that leaves, [currency/mol].
         time: Labour, [currency/s].
         stage: Of one stage of the reference volume, [currency/s].
@@ -71,6 +73,8 @@ class CostNumbers(NamedTuple):
     pumped_organic: float
     dissolved: float
     carried: float
+    organic: float
+    organic_extractant: float
     cation: float
     time: float
     stage: float
@@ -96,6 +100,8 @@ def no_cost(elements: int) -> CostNumbers:
         pumped_organic=0.0,
         dissolved=0.0,
         carried=0.0,
+        organic=0.0,
+        organic_extractant=0.0,
         cation=0.0,
         time=0.0,
         stage=0.0,
@@ -119,6 +125,7 @@ class CostAmounts(NamedTuple):
         base: Cation taken up by the organic, [mol/s].
         cation: Of it leaving with the liquors, [mol/s].
         leaving: Liquors that leave, [m³/s].
+        entrained: Organic that the plant says leaves with them, [m³/s].
         extractant: Total HA, [mol/m³].
         stages: Of each section, (section,).
         mixer: Mixer volume of a stage, (section,), [m³].
@@ -135,6 +142,7 @@ class CostAmounts(NamedTuple):
     base: Traced
     cation: Traced
     leaving: Traced
+    entrained: Traced
     extractant: Traced
     stages: Traced
     mixer: Traced
@@ -156,6 +164,7 @@ def running_cost(numbers: CostNumbers, amounts: CostAmounts) -> Traced:
         + numbers.pumped_aqueous * (amounts.feed_flow + amounts.acid_flow)
         + numbers.pumped_organic * organic
         + amounts.leaving * (numbers.dissolved + numbers.carried * amounts.extractant)
+        + amounts.entrained * (numbers.organic + numbers.organic_extractant * amounts.extractant)
         + numbers.cation * amounts.cation
         + numbers.time
         + numbers.stage * _equipment(numbers, amounts)
@@ -211,7 +220,7 @@ def cost_numbers(plant: Plant, state: SteadyState, prices: Prices) -> CostNumber
         mixed=worth("mixer_power_W_per_m3", "electricity_per_kWh"),
         pumped_aqueous=_pumping(prices, "aqueous_density_kg_per_m3"),
         pumped_organic=_pumping(prices, "organic_density_kg_per_m3"),
-        **_solvent(prices),
+        **_solvent(prices, entrains=ions.entrains),
         cation=_effluent(ions, prices),
         time=worth("labour_per_h"),
         stage=stage,
@@ -243,20 +252,35 @@ def _pumping(prices: Prices, density: str) -> float:
     return GRAVITY * head / efficiency * electricity * found[3 + both.index(density)]
 
 
-def _solvent(prices: Prices) -> dict[str, float]:
-    mass, carried = "extractant_molar_mass_g_per_mol", "entrainment_ppm"
-    dissolved = per_extractant = 0.0
-    lost = prices.values(carried, mass, "extractant_solubility_mg_per_L", "extractant_per_kg")
-    if lost:
-        share, molar_mass, solubility, price = lost
-        dissolved += solubility * price
+def _solvent(prices: Prices, *, entrains: bool) -> dict[str, float]:
+    """Return what lost solvent costs: by liquor that leaves, or by what the plant entrains."""
+    mass, coefficient = "extractant_molar_mass_g_per_mol", "entrainment_ppm"
+    needed = () if entrains else (coefficient,)
+    share = 1.0 if entrains else (prices.values(coefficient) or (0.0,))[0]
+    dissolved = organic = per_extractant = 0.0
+    lost = (mass, "extractant_solubility_mg_per_L", "extractant_per_kg")
+    if prices.values(*needed, *lost) and (found := prices.values(*lost)):
+        molar_mass, solubility, price = found
+        dissolved = solubility * price
         per_extractant += share * molar_mass * price
-    thinned = prices.values(carried, mass, "extractant_density_kg_per_m3", "diluent_per_m3")
-    if thinned:
-        share, molar_mass, density, price = thinned
-        dissolved += share * price
+    thinned = (mass, "extractant_density_kg_per_m3", "diluent_per_m3")
+    if prices.values(*needed, *thinned) and (found := prices.values(*thinned)):
+        molar_mass, density, price = found
+        organic = share * price
         per_extractant -= share * price * molar_mass / density
-    return {"dissolved": dissolved, "carried": per_extractant}
+    if entrains:
+        return {
+            "dissolved": dissolved,
+            "carried": 0.0,
+            "organic": organic,
+            "organic_extractant": per_extractant,
+        }
+    return {
+        "dissolved": dissolved + organic,
+        "carried": per_extractant,
+        "organic": 0.0,
+        "organic_extractant": 0.0,
+    }
 
 
 def _effluent(ions: IonBalance, prices: Prices) -> float:

@@ -19,6 +19,7 @@ from raffinate.chemistry.elements import molar_masses, oxide_molar_masses
 from raffinate.chemistry.exchange import FLOOR, ExchangeParameters
 from raffinate.chemistry.species import FREE_SPECIES
 from raffinate.chemistry.stage_chemistry import Parameters
+from raffinate.chemistry.system import ExtractionSystem
 from raffinate.chemistry.system_tableau import extractant_units
 from raffinate.errors import SpecificationError, nearest_name
 from raffinate.numerics.jax_setup import Array as Traced
@@ -143,7 +144,7 @@ def layout_of(plant: Plant, products: tuple[str, ...] = ()) -> InputLayout:
         raise SpecificationError(
             f"{draws} sections are drawn from.", where=f"inputs of {plant.name}", allowed="1"
         )
-    constants, places = _constants(plant)
+    constants, places = system_constants(plant.circuit.system)
     flows = (RATIO, *(f"{IMPURITY}{name}" for name in products)) if products else FLOWS
     names = (
         "feed_flow",
@@ -167,9 +168,8 @@ def layout_of(plant: Plant, products: tuple[str, ...] = ()) -> InputLayout:
     )
 
 
-def _constants(plant: Plant) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def system_constants(system: ExtractionSystem) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Return names and places of the constants: metals by symbol, the rest by species."""
-    system = plant.circuit.system
     if is_simple_exchange(system):
         simple = (*system.elements, system.saponifying_cation)
         return simple, tuple(range(len(simple)))
@@ -213,7 +213,7 @@ def input_values(
     for section in circuit.sections:
         for quantity in ("efficiency", "recycle", *VOLUMES):
             found[f"{section.name}.{quantity}"] = getattr(section, quantity)
-    constants = _constant_values(plant)
+    constants = constants_of(plant.circuit.system)
     for place, name in zip(layout.constant_places, _constant_names(layout), strict=True):
         found[name] = float(constants[place])
     return np.array([found[name] for name in layout.names])
@@ -223,8 +223,8 @@ def _constant_names(layout: InputLayout) -> list[str]:
     return [layout.names[place] for place in layout.constants]
 
 
-def _constant_values(plant: Plant) -> Array:
-    system = plant.circuit.system
+def constants_of(system: ExtractionSystem) -> Array:
+    """Return the log₁₀ of the constants of a chemistry, in its own order, [-]."""
     if is_simple_exchange(system):
         constants = np.asarray(system.log10_extraction_constant)
         return np.append(constants, system.log10_saponification_constant)
@@ -312,6 +312,11 @@ def _streams_at(layout: InputLayout, template: Problem, inputs: Traced, recycle:
     count = len(layout.elements)
     inlet = jnp.stack([cation, jnp.zeros(()), extractant / layout.dimer_units])
     feed = inputs[jnp.array(layout.feed)]
+    feeds = streams.organic_feeds
+    if feeds is not None:
+        # Organic fed on the way holds as much extractant as the loop.
+        brought = jnp.asarray(feeds.concentration).at[:, -1].set(extractant / layout.dimer_units)
+        feeds = feeds._replace(concentration=brought)
     return streams._replace(
         organic_flow=organic,
         organic_inlet=jnp.concatenate([jnp.zeros(count), inlet]),
@@ -324,6 +329,7 @@ def _streams_at(layout: InputLayout, template: Problem, inputs: Traced, recycle:
         ),
         draw_flow=draw,
         recycle=recycle,
+        organic_feeds=feeds,
     )
 
 

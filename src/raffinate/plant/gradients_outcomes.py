@@ -131,6 +131,9 @@ def outcomes(
     elements, last = chemistry.element_count, problem.vessels.last
     streams, flows = bank.streams, bank.flows
     fed = (streams.feed_flow @ streams.feed_concentration)[:elements]
+    if streams.organic_feeds is not None:
+        feeds = streams.organic_feeds
+        fed = fed + (feeds.flow @ feeds.concentration)[:elements]
     raffinate = flows.passed[0] * bank.liquor[0]
     drawn = streams.draw_flow @ bank.liquor[streams.draw_stage]
     share = data.from_raffinate[:, None]
@@ -205,6 +208,25 @@ def _held(
     return moles * data.oxide, jnp.sum(organic) + tank
 
 
+def _entrained(bank: _Bank) -> Traced:
+    """Return the organic that leaves with the liquors, [m³/s]."""
+    if bank.flows.entrained is None:
+        return jnp.zeros(())
+    carried, streams = bank.flows.entrained.organic_per_aqueous, bank.streams
+    lost: Traced = bank.flows.passed[0] * carried[0]
+    return lost + streams.draw_flow @ carried[streams.draw_stage]
+
+
+def _oxide_fed(layout: InputLayout, data: OutcomeData, bank: _Bank, inputs: Traced) -> Traced:
+    """Return the oxide in the feed and in organic fed on the way, [kg/s]."""
+    streams = bank.streams
+    fed: Traced = streams.feed_flow[0] * (inputs[jnp.array(layout.feed)] @ data.oxide)
+    if streams.organic_feeds is None:
+        return fed
+    feeds, count = streams.organic_feeds, data.oxide.shape[0]
+    return fed + (feeds.flow @ feeds.concentration)[:count] @ data.oxide
+
+
 def _amounts(
     layout: InputLayout,
     data: OutcomeData,
@@ -221,7 +243,7 @@ def _amounts(
 
     mixer = by_section(VOLUMES[0])
     return CostAmounts(
-        feed_oxide=feed_flow * (inputs[jnp.array(layout.feed)] @ data.oxide),
+        feed_oxide=_oxide_fed(layout, data, bank, inputs),
         feed_flow=feed_flow,
         acid_flow=acid_flow,
         organic_flow=bank.streams.organic_flow,
@@ -229,6 +251,7 @@ def _amounts(
         base=cation,
         cation=leaving_cation,
         leaving=bank.flows.passed[0] + jnp.sum(bank.streams.draw_flow),
+        entrained=_entrained(bank),
         extractant=inputs[layout.place("extractant_concentration")],
         stages=frame.stages,
         mixer=mixer,

@@ -32,7 +32,6 @@ from raffinate.plant.gradients_inputs import (
 )
 from raffinate.plant.gradients_outcomes import OutcomeData, outcome_data, outcome_names, outcomes
 from raffinate.plant.model import Plant
-from raffinate.plant.refusals import refuse_entrainment, refuse_organic_feeds
 from raffinate.plant.search import TOLERANCE
 from raffinate.plant.steady import SteadyState
 
@@ -200,12 +199,8 @@ def solved_point(
         prices: For the outcome "cost"; None leaves it out.
 
     Raises:
-        SpecificationError: A circuit alone, another plant's state, not two products, or a bank
-            that is fed organic on the way, or entrains and is priced.
+        SpecificationError: A circuit alone, another plant's state, or not two products.
     """
-    refuse_organic_feeds(plant.circuit, "gradients")
-    if prices is not None:
-        refuse_entrainment(plant.circuit, "gradients of cost")
     if state.operation is None or state.plant_name != plant.name:
         raise SpecificationError(
             f"the state is of {state.plant_name}, the plant is {plant.name}.",

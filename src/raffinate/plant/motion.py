@@ -20,6 +20,16 @@ from raffinate.plant.arrays import chemistry_of, parameters_of, streams_of, vess
 from raffinate.plant.balance import TRAJECTORY_TOLERANCE, check_balance
 from raffinate.plant.model import Operation, Plant
 from raffinate.plant.motion_hydraulics import Layers, cells_of, layers_of, moving_vessels, watch
+from raffinate.plant.motion_limits import (
+    Flags,
+    LimitEvent,
+    LimitWatch,
+    Standing,
+    continuous_at_rest,
+    not_yet,
+    standing_after,
+    with_shares,
+)
 from raffinate.plant.motion_state import (
     Moment,
     MotionState,
@@ -27,7 +37,6 @@ from raffinate.plant.motion_state import (
     fingerprint,
     same_arrays,
 )
-from raffinate.plant.refusals import refuse_organic_feeds
 from raffinate.plant.search import first_guess
 from raffinate.plant.steady import SteadyState
 
@@ -100,10 +109,14 @@ class PlantMotion:
         self.plant = plant
         self.chemistry = chemistry_of(plant.circuit.system)
         self.tolerance = tolerance
-        refuse_organic_feeds(plant.circuit, "simulate")
         self._vessels = vessels_of(plant.circuit)
         self._parameters = parameters_of(plant.circuit.system)
+        self._limits: list[LimitEvent] = []
+        self._standing: Standing | None = None
+        self._limit_watch: LimitWatch | None = None
+        self._inverted_now = False
         self._vessels = moving_vessels(plant.circuit, self._problem(plant.operation()))
+        self._follow_limits()
         problem = self._problem(plant.operation())
         self._streams = problem.streams
         components = len(self.chemistry.components)
@@ -113,15 +126,31 @@ class PlantMotion:
             check_same_plant(start, self._identity(), self.plant)
             self._now, self._onward, self._streams = start.end, start.free, start.streams
             self._held_at_start, self.tolerance = start.held_at_start, start.tolerance
+            self._limits, self._standing = list(start.limits), None
             return
         if start is None:
             unknowns = first_guess(self.chemistry, problem, plant.circuit)
         else:
             unknowns = start.unknowns
         motion: Motion = begin(self.chemistry, problem, unknowns, np.float64(1.0))
+        if self._limit_watch is not None:
+            motion = motion._replace(organic_continuous=given(self._continuous_at_rest))
         nothing = np.zeros(components)
         self._now = Moment(motion=motion, entered=nothing, left=nothing, steps=0, rejected=0)
         self._held_at_start = self._held()
+
+    def _follow_limits(self) -> None:
+        """Prepare what follows inversion and flooding, where the plant goes on through them."""
+        circuit = self.plant.circuit
+        self._standing = not_yet(len(self._vessels.active))
+        self._continuous_at_rest: Flags = continuous_at_rest(circuit, self._vessels)
+        if circuit.hydraulics is not None and circuit.hydraulics.at_limits == "go_on":
+            self._limit_watch = LimitWatch(circuit, self._vessels)
+
+    @property
+    def limits(self) -> tuple[LimitEvent, ...]:
+        """Limits that stages crossed since the beginning; none where that is refused."""
+        return tuple(self._limits)
 
     def _identity(self) -> str:
         return fingerprint(self._vessels, self._parameters)
@@ -153,10 +182,16 @@ class PlantMotion:
             free=self._free or self._now,
             streams=self._streams,
             held_at_start=self._held_at_start,
+            limits=self.limits,
         )
 
-    def _problem(self, operation: Operation) -> Problem:
-        streams = streams_of(self.plant.operated(operation).circuit)
+    def _problem(self, operation: Operation, motion: Motion | None = None) -> Problem:
+        """Return the numbers of the bank, with what stages entrain as `motion` stands."""
+        circuit = self.plant.operated(operation).circuit
+        streams = streams_of(circuit)
+        if self._limit_watch is not None:
+            now = self._continuous_at_rest if motion is None else motion.organic_continuous
+            streams = with_shares(streams, circuit, np.asarray(now) != self._continuous_at_rest)
         flows = 1 + len(streams.feed_flow) + len(streams.draw_flow)
         nothing = no_specification(len(self.chemistry.components), flows)
         return Problem(self._vessels, streams, nothing, self._parameters)
@@ -186,9 +221,18 @@ class PlantMotion:
             fed=np.asarray(crossed.fed)[:elements],
             raffinate=np.asarray(crossed.raffinate)[:elements],
             drawn=np.asarray(crossed.drawn).sum(axis=0)[:elements],
-            ammonia=float(crossed.organic_in[elements] - crossed.organic_out[elements]),
+            ammonia=self._ammonia(crossed, duration),
             acid=operation.acid_concentration * operation.acid_flow * duration,
         )
+
+    def _ammonia(self, crossed: Boundary, duration: float) -> float:
+        """Return the ammonia taken up in `duration`, [mol]."""
+        cation, feeds = len(self.plant.circuit.elements), self._streams.organic_feeds
+        if feeds is None:
+            return float(crossed.organic_in[cation] - crossed.organic_out[cation])
+        # What the loop keeps is left out on both sides, what feeds bring is not.
+        brought = float(np.asarray(feeds.flow) @ np.asarray(feeds.concentration)[:, cation])
+        return float(crossed.organic_in[cation]) - brought * duration
 
     def advance_with_record(
         self, operation: Operation, duration: float, *, last: bool = False
@@ -209,16 +253,19 @@ class PlantMotion:
         while last and self._free is None:
             _, record = self._move(operation, until, short=True)
             records.append(record)
-            if record.filled < RECORDED:
+            if record.filled < RECORDED and not self._inverted_now:
                 self._free = self._now
         while self.time < until:
             records.append(self._move(operation, until)[1])
+            if self._inverted_now:
+                # Streams have changed since: from there it would not go on as it did.
+                self._free = None
         return [jax.device_get(record) for record in records]
 
     def _move(
         self, operation: Operation, until: float, *, short: bool = False
     ) -> tuple[Boundary, Record]:
-        problem = self._problem(operation)
+        problem = self._problem(operation, self._now.motion)
         changed = not same_arrays(problem.streams, self._streams)
         begun = self._now if changed or self._onward is None else self._onward
         span = Span(
@@ -229,6 +276,8 @@ class PlantMotion:
             longest=given(np.float64(LONGEST_STEP)),
         )
         motion, record = integrate(self.chemistry, problem, begun.motion, span, RECORDED)
+        if self._limit_watch is not None:
+            motion, record = self._through_limits(problem, begun.motion, span, (motion, record))
         failed, steps, rejected, crossed = jax.device_get(
             (motion.failed, motion.steps, motion.rejected, motion.crossed)
         )
@@ -247,10 +296,36 @@ class PlantMotion:
             rejected=begun.rejected + int(rejected),
         )
         self._streams, self._onward = problem.streams, None
-        if self._vessels.hydraulics is not None:
+        if self._vessels.hydraulics is not None and self._limit_watch is None:
             record = jax.device_get(record)
             watch(self.plant.operated(operation).circuit, self._vessels, record)
         return crossed, record
+
+    def _through_limits(
+        self, problem: Problem, begun: Motion, span: Span, moved: tuple[Motion, Record]
+    ) -> tuple[Motion, Record]:
+        """Note the limits crossed, and end the call where a mixer inverts, its phases changed."""
+        watch_limits, (motion, record) = self._limit_watch, moved
+        assert watch_limits is not None
+        if self._standing is None:
+            self._limits = [event for event in self._limits if event.time <= float(begun.time)]
+            self._standing = watch_limits.standing_of(begun.held)
+        continuous = np.asarray(begun.organic_continuous)
+        events = watch_limits.events(
+            jax.device_get(record), continuous, self._standing, begins=self.steps == 0
+        )
+        self._inverted_now = bool(events) and events[-1].what == "inversion"
+        if self._inverted_now:
+            last = events[-1]
+            until = given(np.float64(max(last.time, float(begun.time))))
+            span = span._replace(until=until, short=given(np.bool_(False)))
+            motion, record = integrate(self.chemistry, problem, begun, span, RECORDED)
+            turned = continuous.copy()
+            turned[last.stage - 1] = not turned[last.stage - 1]
+            motion = motion._replace(organic_continuous=given(turned))
+        self._limits += events
+        self._standing = standing_after(self._standing, events)
+        return motion, jax.device_get(record)
 
     def snapshots(self, records: Sequence[Record], times: Array) -> list[Snapshot]:
         """Return the plant at `times`, (time,), [s], that lie within `records`."""
@@ -278,8 +353,9 @@ class PlantMotion:
         entered = np.array(crossed.fed)
         left = np.asarray(crossed.raffinate) + np.asarray(crossed.drawn).sum(axis=0)
         organic_in, organic_out = np.array(crossed.organic_in), np.array(crossed.organic_out)
-        # Rare earths in the organic stay in the loop, whose tank is counted as held.
-        organic_in[:elements] = organic_out[:elements] = 0.0
+        if self._streams.organic_feeds is None:
+            # Rare earths in the organic stay in the loop, whose tank is counted as held.
+            organic_in[:elements] = organic_out[:elements] = 0.0
         entered[carried] += organic_in
         left[carried] += organic_out
         return entered, left

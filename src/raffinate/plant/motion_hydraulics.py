@@ -15,7 +15,7 @@ from raffinate.cascade.equations import Problem
 from raffinate.cascade.volumes import Hydraulics, Weirs
 from raffinate.errors import SpecificationError
 from raffinate.numerics.jax_setup import given
-from raffinate.plant.arrays import MIXER_RATIO, mixer_ratios
+from raffinate.plant.arrays import MIXER_RATIO, mixer_ratios, settled_flows, streams_of
 from raffinate.plant.model import Circuit
 from raffinate.plant.settler_hydraulics import SettlerHydraulics
 from raffinate.units import HOUR
@@ -52,19 +52,12 @@ def moving_vessels(circuit: Circuit, problem: Problem) -> Vessels:
         problem: Its numbers, every settler one cell of constant volume.
 
     Raises:
-        SpecificationError: The volumes leave no interface, or hydraulics meet entrainment.
+        SpecificationError: The volumes leave no interface.
     """
     size = len(problem.vessels.active)
     vessels = with_cells(problem.vessels, cells_of(circuit, size))
     if circuit.hydraulics is None:
         return vessels
-    if problem.streams.entrainment is not None:
-        raise SpecificationError(
-            "sections entrain, and volumes follow the flows.",
-            where="hydraulics",
-            allowed="one of the two in one plant",
-            mend="Leave out hydraulics, or entrained_organic and entrained_aqueous.",
-        )
     design = circuit.hydraulics
 
     def every(value: float) -> Array:
@@ -80,7 +73,10 @@ def moving_vessels(circuit: Circuit, problem: Problem) -> Vessels:
     weirs = weirs_that_hold(unset, problem._replace(vessels=vessels))
     _check_weirs(circuit, design, weirs)
     mixer = np.asarray(problem.vessels.mixer_aqueous + problem.vessels.mixer_organic)
-    return vessels._replace(hydraulics=Hydraulics(given(mixer), weirs))
+    capacity = None
+    if design.at_limits == "go_on":
+        capacity = given(every(design.area * design.flooding_flow))
+    return vessels._replace(hydraulics=Hydraulics(given(mixer), weirs, capacity))
 
 
 def _check_weirs(circuit: Circuit, design: SettlerHydraulics, weirs: Weirs) -> None:
@@ -151,8 +147,9 @@ def _refuse_ratio(circuit: Circuit, time: float, stage: int, value: float) -> No
     low, high = MIXER_RATIO
     at_rest = float(mixer_ratios(circuit)[stage])
     recycle = circuit.sections[_section(circuit, stage)].recycle
-    aqueous = circuit.organic_flow / at_rest - recycle
-    needed = circuit.organic_flow / (high if value > high else low) - aqueous
+    organic = float(settled_flows(streams_of(circuit)).organic[stage])
+    aqueous = organic / at_rest - recycle
+    needed = organic / (high if value > high else low) - aqueous
     if low <= at_rest <= high:
         mend = f"Change the flows in smaller steps: at rest it would be {at_rest:.3g}."
     elif needed >= 0.0:

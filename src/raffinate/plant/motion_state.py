@@ -15,6 +15,7 @@ from raffinate.chemistry.stage_chemistry import Parameters
 from raffinate.errors import SpecificationError
 from raffinate.numerics.jax_setup import jax
 from raffinate.plant.model import Plant
+from raffinate.plant.motion_limits import LimitEvent
 
 Array = NDArray[np.float64]
 
@@ -53,6 +54,8 @@ class MotionState:
             streams stay as they are.
         streams: What flowed last.
         held_at_start: What the vessels held at the beginning, (component,), [mol].
+        limits: Limits that stages crossed since the beginning, where the plant goes on through
+            them; not written to files.
     """
 
     plant_name: str
@@ -64,6 +67,7 @@ class MotionState:
     free: Moment
     streams: Streams
     held_at_start: Array
+    limits: tuple[LimitEvent, ...] = ()
 
     @property
     def time(self) -> float:

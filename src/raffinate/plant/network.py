@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from raffinate.chemistry.elements import RARE_EARTHS
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.errors import SpecificationError, nearest_name
+from raffinate.plant.model import OrganicFeed
 from raffinate.plant.network_stream import StreamAxis
 from raffinate.sources import Source
 
@@ -71,7 +72,8 @@ class OrganicLoop:
     Attributes:
         extractant_concentration: Total HA, [mol/m³].
         saponification_degree: Share of HA neutralised with ammonia, [-].
-        loss: HA lost with each volume of aqueous that leaves, dissolved and entrained, [mol/m³].
+        loss: HA lost with each volume of aqueous that leaves, [mol/m³]: dissolved, and entrained
+            unless the sections state what they entrain.
         extractant_molar_mass: Of HA, [kg/mol].
         bleed: Organic sent to regeneration, as a share of the flow, [-]; stuck metals leave with
             it, everything else comes back.
@@ -148,6 +150,9 @@ class NetworkSection:
         draw_per_feed: Volume drawn per volume of liquor fed to the circuit, [-].
         recycle: Settled aqueous returned to its own mixer, [m³/s]; None takes what makes
             `mixer_ratio`.
+        entrained_organic: Share of the settled organic that goes down with the aqueous, [-].
+        entrained_aqueous: Share of the settled aqueous that goes up with the organic, [-].
+        organic: Organic entering its first stage, beside what comes from the section before.
     """
 
     name: str
@@ -158,6 +163,9 @@ class NetworkSection:
     draw: str = ""
     draw_per_feed: float = 0.0
     recycle: float | None = None
+    entrained_organic: float = 0.0
+    entrained_aqueous: float = 0.0
+    organic: OrganicFeed | None = None
 
     def __post_init__(self) -> None:
         if self.stages < 1:
@@ -417,6 +425,12 @@ class Network:
     def rare_earths(self) -> tuple[str, ...]:
         """Those of its metals that are rare earths."""
         return tuple(symbol for symbol in self.elements if symbol in RARE_EARTHS)
+
+    @property
+    def organic_feeds(self) -> tuple[OrganicFeed, ...]:
+        """Organic that enters its banks from outside."""
+        sections = (section for circuit in self.circuits for section in circuit.sections)
+        return tuple(section.organic for section in sections if section.organic is not None)
 
     @property
     def axis(self) -> StreamAxis:

@@ -53,6 +53,9 @@ def bank_of(
             draw=section.draw,
             draw_flow=_drawn(section, flows, fed),
             recycle=section.recycle or 0.0,
+            entrained_organic=section.entrained_organic,
+            entrained_aqueous=section.entrained_aqueous,
+            organic=section.organic,
         )
         for section in unit.sections
     )

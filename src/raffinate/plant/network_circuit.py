@@ -286,7 +286,7 @@ def _outcome(
     """Return outlets, reagents and what leaves with the bled organic."""
     circuit, streams = solved.circuit, solved.problem.streams
     drawn_flow = np.asarray(streams.draw_flow)
-    rows = bank.aqueous[np.asarray(streams.draw_stage)]
+    rows = _drawn_rows(solved, bank)
     names = [f"{unit.name}.{section.draw}" for section in circuit.sections if section.draw]
     acid_in = [
         s.aqueous.flow * s.aqueous.proton
@@ -305,7 +305,8 @@ def _outcome(
     _pass_beside(axis, unit, entry, made)
     count = len(circuit.elements)
     inlet = float(np.asarray(streams.organic_inlet)[count])
-    ammonia = bank.organic_flow * (inlet - float(bank.organic[-1, count]))
+    returned = float(bank.organic_passed[-1]) - bank.organic_surplus
+    ammonia = bank.organic_flow * inlet - returned * float(bank.organic[-1, count])
     places = [axis.elements.index(symbol) for symbol in entry.loop.symbols]
     bled = float(axis.charge[places] @ entry.loop.regenerated)
     supplied = _brought(axis, entry, solved)
@@ -314,11 +315,39 @@ def _outcome(
     supplied[axis.place(ANION)] += bled / axis.anion_charge
     removed[places] = entry.loop.regenerated
     removed[axis.place(ANION)] = bled / axis.anion_charge
+    _pass_with_organic(axis, solved, bank, supplied, removed)
     lost = unit.organic.loss * (left + float(drawn_flow.sum()))
+    lost += unit.organic.extractant_concentration * bank.organic_lost
     reagents = {"NH3": ammonia, "acid": sum(acid_in) + bled, "water": water, "extractant": lost}
     return UnitOutcome(
         streams=made, supplied=supplied, removed=removed, water=water, reagents=reagents
     )
+
+
+def _drawn_rows(solved: _Solved, bank: BankStreams) -> Array:
+    """Return what each draw holds, entrained organic included, (draw, soluble), [mol/m³]."""
+    streams = solved.problem.streams
+    stages = np.asarray(streams.draw_stage)
+    rows: Array = bank.aqueous[stages].copy()
+    if streams.entrainment is not None:
+        carried = bank.lost_with_draws / np.asarray(streams.draw_flow)
+        count = len(solved.circuit.elements) + 1
+        rows[:, :count] += carried[:, None] * bank.organic[stages, :count]
+    return rows
+
+
+def _pass_with_organic(
+    axis: StreamAxis, solved: _Solved, bank: BankStreams, supplied: Array, removed: Array
+) -> None:
+    """Add what organic fed on the way brings, and what leaves with organic behind the bank."""
+    feeds = solved.problem.streams.organic_feeds
+    if feeds is None:
+        return
+    symbols = solved.circuit.elements
+    chosen = [*(axis.elements.index(symbol) for symbol in symbols), axis.place(AMMONIUM)]
+    brought = np.asarray(feeds.flow) @ np.asarray(feeds.concentration)
+    supplied[chosen] += brought[: len(chosen)]
+    removed[chosen] += bank.organic_surplus * bank.organic[-1, : len(chosen)]
 
 
 def _brought(axis: StreamAxis, entry: _Entry, solved: _Solved) -> Array:

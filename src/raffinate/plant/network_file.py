@@ -119,7 +119,13 @@ def _check_sources(read: NetworkFile, where: str) -> None:
             named[f"organics.{name}.loss.source"] = organic.loss.source
     named |= {f"acids.{name}.source": entry.source for name, entry in read.acids.items()}
     named["mixer_settlers.source"] = read.mixer_settlers.source
-    named |= {f"circuits.{name}.source": entry.source for name, entry in read.circuits.items()}
+    for name, circuit in read.circuits.items():
+        named[f"circuits.{name}.source"] = circuit.source
+        named |= {
+            f"circuits.{name}.sections.{section.name}.organic_feed.source": fed.source
+            for section in circuit.sections
+            if (fed := section.organic_feed) is not None
+        }
     for name, unit in read.units.items():
         if isinstance(unit, PrecipitationEntry):
             named[f"units.{name}.source"] = unit.source

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.errors import DataError, nearest_name
+from raffinate.plant.model import OrganicFeed
 from raffinate.plant.network import (
     EXTRACT_OUTLET,
     CircuitUnit,
@@ -20,6 +23,7 @@ from raffinate.plant.network_file_model import (
     FlowsEntry,
     NetworkFile,
     OrganicEntry,
+    OrganicFeedEntry,
     SectionEntry,
 )
 from raffinate.plant.network_theory import cut_group
@@ -68,7 +72,29 @@ def circuit_unit(name: str, read: NetworkFile, system: ExtractionSystem, where: 
     )
     if unit.cut is not None:
         cut_group(unit, unit.cut)
+    _check_organic(unit, place)
     return unit
+
+
+def _check_organic(unit: CircuitUnit, place: str) -> None:
+    """Refuse entrainment that cannot be accounted for, and metals nobody knows."""
+    if any(s.entrained_organic > 0.0 for s in unit.sections) and not (
+        unit.organic.extractant_molar_mass > 0.0
+    ):
+        raise DataError(
+            "its settlers entrain organic, and the mass of the extractant lost cannot be told.",
+            where=f"{place}.organic",
+            mend="Give the organic a loss, with extractant_g_per_mol and the extractant dissolved "
+            "as extractant_mg_per_L.",
+        )
+    for section in unit.sections:
+        for symbol in section.organic.concentration if section.organic is not None else ():
+            if symbol not in unit.system.elements:
+                raise DataError(
+                    f"{symbol!r} is not in the plant.",
+                    where=f"{place}.sections.{section.name}.organic_feed.metals_mol_per_L",
+                    mend=nearest_name(symbol, unit.system.elements),
+                )
 
 
 def _check_keys(entry: CircuitEntry, with_cut: bool, place: str) -> None:
@@ -143,19 +169,23 @@ def _flows(entry: FlowsEntry | None) -> CutFlows | None:
 
 def _cut_sections(entry: CircuitEntry, read: NetworkFile, place: str) -> tuple[NetworkSection, ...]:
     assert entry.stages is not None
-    efficiency = read.mixer_settlers.efficiency
+    vessels = read.mixer_settlers
+    extraction = NetworkSection(
+        name="extraction",
+        stages=entry.stages.extraction,
+        efficiency=vessels.efficiency,
+        liquor=entry.feed,
+        entrained_organic=vessels.entrained_organic,
+        entrained_aqueous=vessels.entrained_aqueous,
+    )
     return (
-        NetworkSection(
-            name="extraction",
-            stages=entry.stages.extraction,
-            efficiency=efficiency,
-            liquor=entry.feed,
-        ),
-        NetworkSection(name="scrub", stages=entry.stages.scrub, efficiency=efficiency),
-        NetworkSection(
+        extraction,
+        replace(extraction, name="scrub", stages=entry.stages.scrub, liquor=""),
+        replace(
+            extraction,
             name="strip",
             stages=entry.stages.strip,
-            efficiency=efficiency,
+            liquor="",
             acid=_acid(entry.acid, 0.0, read, f"{place}.acid"),
             draw=EXTRACT_OUTLET,
         ),
@@ -207,6 +237,22 @@ def _section(entry: SectionEntry, read: NetworkFile, place: str) -> NetworkSecti
         acid=_acid(entry.acid, entry.acid_per_feed, read, place) if entry.acid else None,
         draw=entry.draw,
         draw_per_feed=entry.draw_per_feed,
+        entrained_organic=_stated(entry.entrained_organic, read.mixer_settlers.entrained_organic),
+        entrained_aqueous=_stated(entry.entrained_aqueous, read.mixer_settlers.entrained_aqueous),
+        organic=None if entry.organic_feed is None else _organic_feed(entry.organic_feed),
+    )
+
+
+def _stated(own: float | None, of_all: float) -> float:
+    return of_all if own is None else own
+
+
+def _organic_feed(entry: OrganicFeedEntry) -> OrganicFeed:
+    return OrganicFeed(
+        name="organic_feed",
+        flow=entry.flow_m3_per_h / HOUR,
+        concentration={s: value * PER_LITRE for s, value in entry.metals_mol_per_L.items()},
+        cation=entry.saponified_mol_per_L * PER_LITRE,
     )
 
 

@@ -12,6 +12,7 @@ Positive = Annotated[FiniteFloat, Field(gt=0)]
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 Fraction = Annotated[FiniteFloat, Field(gt=0, lt=1)]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+EntrainedShare = Annotated[FiniteFloat, Field(ge=0, lt=0.5)]
 Stages = Annotated[int, Field(ge=1, le=2000)]
 
 
@@ -70,6 +71,8 @@ class MixerSettlersEntry(StrictEntry):
     mixer_residence_s: Positive
     settler_residence_s: Positive
     mixer_ratio: Positive
+    entrained_organic: EntrainedShare = 0.0
+    entrained_aqueous: EntrainedShare = 0.0
     source: str
 
 
@@ -98,6 +101,15 @@ class CutStagesEntry(StrictEntry):
     strip: Stages
 
 
+class OrganicFeedEntry(StrictEntry):
+    """Organic from outside the plant that enters a section."""
+
+    flow_m3_per_h: Positive
+    metals_mol_per_L: dict[str, NotNegative]
+    saponified_mol_per_L: NotNegative = 0.0
+    source: str
+
+
 class SectionEntry(StrictEntry):
     """A section of a circuit at stated flow ratios, in volumes per volume of liquor fed to it."""
 
@@ -108,6 +120,9 @@ class SectionEntry(StrictEntry):
     acid_per_feed: NotNegative = 0.0
     draw: str = ""
     draw_per_feed: NotNegative = 0.0
+    entrained_organic: EntrainedShare | None = None
+    entrained_aqueous: EntrainedShare | None = None
+    organic_feed: OrganicFeedEntry | None = None
 
 
 class CircuitEntry(StrictEntry):

@@ -22,6 +22,7 @@ from raffinate.cascade.steady import SteadyResult
 from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.errors import ConvergenceError
 from raffinate.numerics.jax_setup import given
+from raffinate.plant.arrays import settled_flows
 from raffinate.plant.model import Circuit
 from raffinate.plant.network_fixed import solve_bank
 
@@ -77,8 +78,18 @@ class _Bank:
         self.iterations += int(self.result.iterations)
         count = self.chemistry.element_count
         asked = self.specification
-        rows = np.asarray(self.result.unknowns.stage)[np.asarray(asked.outlet_stage), :count]
-        mass = np.exp(rows) * np.asarray(asked.weight)[:, :count]
+        stages = np.asarray(asked.outlet_stage)
+        profile = np.asarray(self.result.unknowns.stage)
+        rows = np.exp(profile[stages, :count])
+        if problem.streams.entrainment is not None:
+            entrained = settled_flows(problem.streams).entrained
+            assert entrained is not None
+            begin = self.chemistry.unknown_count
+            loaded = profile[stages, begin : begin + count]
+            carried = np.asarray(entrained.organic_per_aqueous)[stages]
+            dimer = float(np.asarray(problem.streams.organic_inlet)[-1])
+            rows = rows + carried[:, None] * loaded * dimer
+        mass = rows * np.asarray(asked.weight)[:, :count]
         impure = (mass * np.asarray(asked.impurity)[:, :count]).sum(axis=1) / mass.sum(axis=1)
         found: Array = np.log10(impure) - np.asarray(asked.log_impurity)
         return found

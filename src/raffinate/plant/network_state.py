@@ -179,6 +179,8 @@ def network_state(
     check_not_negative(axis, streams)
     balance = check_network_balance(network, streams, outcomes)
     fed = np.sum([streams[feed.name].metals(axis) for feed in network.feeds], axis=0)
+    for organic in network.organic_feeds:
+        fed += organic.flow * np.array([organic.concentration.get(e, 0.0) for e in axis.elements])
     products = {
         name: _product(network, streams[product.stream], fed, product)
         for name, product in network.products.items()
@@ -222,7 +224,8 @@ def check_not_negative(axis: StreamAxis, streams: Mapping[str, Stream]) -> None:
                     f"{component} is {value:.3g} mol/s.",
                     where=f"stream {name}",
                     allowed="0 or more",
-                    mend="This is a defect of the solver; please report it.",
+                    mend="Where organic is entrained, it takes up more acid than the liquor holds: "
+                    "entrain less. Otherwise this is a defect of the solver; please report it.",
                 )
 
 
@@ -305,6 +308,9 @@ def _reagents(network: Network, outcomes: Mapping[str, UnitOutcome]) -> dict[str
     for unit, outcome in outcomes.items():
         for name, moles in outcome.reagents.items():
             mass = extractant[unit] if name == "extractant" else masses[name]
+            if moles and not mass:
+                # Told as a warning: nobody said what a mole of this extractant weighs.
+                continue
             shown = acid if name == "acid" else name
             total[shown] = total.get(shown, 0.0) + moles * mass
     return total
@@ -322,6 +328,12 @@ def _warnings(
                     f"{name}: barren organic carries {value * 1e3:.3g} mg/L {symbol}, above "
                     f"{BARREN_LIMIT * 1e3:g} mg/L: strip with more or stronger acid."
                 )
+        lost = state.outcome.reagents.get("extractant", 0.0)
+        if lost > 0.0 and not network.circuit(name).organic.extractant_molar_mass:
+            found.append(
+                f"{name}: {lost * 3600.0:.3g} mol/h of extractant leave with the liquors; its "
+                "molar mass is not given, so they are not among the reagents."
+            )
     for name, product in products.items():
         limit = network.products[name].purity_limit
         if product.purity < limit:

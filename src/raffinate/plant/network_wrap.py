@@ -17,7 +17,6 @@ from raffinate.plant.network import (
     OrganicLoop,
     SuppliedAcid,
 )
-from raffinate.plant.refusals import refuse_entrainment, refuse_organic_feeds
 from raffinate.units import MINUTE
 
 CIRCUIT = "circuit"
@@ -31,11 +30,8 @@ def network_of_plant(plant: Plant) -> Network:
     """Return a plant of one circuit as a network whose cut asks for the nominal purities.
 
     Raises:
-        SpecificationError: The plant has not one product at either end, or a section entrains or
-            is fed organic, which networks do not carry.
+        SpecificationError: The plant has not one product at either end.
     """
-    refuse_entrainment(plant.circuit, "network")
-    refuse_organic_feeds(plant.circuit, "network")
     ends: dict[bool, Product] = {p.outlet == RAFFINATE: p for p in plant.products.values()}
     if len(ends) != 2:
         raise SpecificationError(
@@ -111,6 +107,9 @@ def _sections(plant: Plant) -> tuple[NetworkSection, ...]:
                 acid=acid,
                 draw=EXTRACT_OUTLET if section.draw else "",
                 recycle=section.recycle,
+                entrained_organic=section.entrained_organic,
+                entrained_aqueous=section.entrained_aqueous,
+                organic=section.organic,
             )
         )
     return tuple(made)

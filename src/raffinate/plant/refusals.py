@@ -11,7 +11,7 @@ def refuse_organic_feeds(circuit: Circuit, where: str) -> None:
 
     Args:
         circuit: The circuit.
-        where: What does not carry it, such as "simulate".
+        where: What does not carry it, such as "economics".
 
     Raises:
         SpecificationError: Names the section and the feed.
@@ -21,7 +21,7 @@ def refuse_organic_feeds(circuit: Circuit, where: str) -> None:
             raise SpecificationError(
                 f"section {section.name} is fed organic {section.organic.name}.",
                 where=where,
-                allowed="organic fed to stage 1 only: the steady solver alone carries more",
+                allowed="organic fed to stage 1 only here; solve and simulate carry more",
                 mend="Leave the organic feed out.",
             )
 
@@ -31,7 +31,7 @@ def refuse_entrainment(circuit: Circuit, where: str) -> None:
 
     Args:
         circuit: The circuit.
-        where: What does not carry it, such as "simulate".
+        where: What does not carry it, such as "economics".
 
     Raises:
         SpecificationError: Names the section and its shares.

@@ -9,7 +9,7 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.cascade.bank import Specification, Unknowns, adjusted, aqueous_flows
+from raffinate.cascade.bank import Specification, Streams, Unknowns, adjusted, aqueous_flows
 from raffinate.cascade.equations import Problem, blank_inventory, residual
 from raffinate.cascade.steady import LONGEST_STEP, SteadyResult, solve_pseudo_transient
 from raffinate.cascade.steady_activity import (
@@ -17,7 +17,7 @@ from raffinate.cascade.steady_activity import (
     solve_exchange_from_given,
     solve_exchange_from_nothing,
 )
-from raffinate.cascade.steady_reduced import solve_from_given, solve_from_nothing
+from raffinate.cascade.steady_reduced import from_given, solve_from_given, solve_from_nothing
 from raffinate.chemistry.exchange import AcidicExchange
 from raffinate.chemistry.stage_chemistry import Parameters, StageChemistry
 from raffinate.errors import ConvergenceError, SpecificationError
@@ -42,8 +42,8 @@ COLD_ITERATIONS = 600
 NEWTON_ITERATIONS = 8
 """Newton iterations after which a start that should be close is given up."""
 
-WARM_ATTEMPTS = ((LONGEST_STEP, NEWTON_ITERATIONS), (1e4, 150))
-"""First pseudo-time step, [s], and most iterations of each attempt from a given state."""
+WARM_MARCH = (1e4, 150)
+"""First pseudo-time step, [s], and most iterations of a march from a state that should be close."""
 
 FIRST_STEP = 300.0
 """First pseudo-time step of a cold start, [s]: about the residence time of a mixer."""
@@ -73,19 +73,24 @@ def solve_fixed(
                 allowed=f"{expected[0]}, as the bank to be solved",
                 mend="Start from a state of the same plant, or leave it out.",
             )
-    if _is_reducible(chemistry, problem):
-        result = _reduced(chemistry, problem, start)
+    if is_reducible(chemistry, problem):
+        result = solve_reduced(chemistry, problem, start)
         if float(result.norm) <= TOLERANCE:
             return result
     elif _is_plain(problem) and is_exchange(chemistry):
         result = _with_activities(chemistry, problem, start)
         if float(result.norm) <= TOLERANCE:
             return result
+    begins: list[Unknowns] = []
     for begin in _starts(chemistry, problem, start):
-        for step, iterations in WARM_ATTEMPTS:
-            result = _march(chemistry, problem, begin, step, iterations)
-            if float(result.norm) <= TOLERANCE:
-                return result
+        begins.append(begin)
+        result = _newton(chemistry, problem, begin)
+        if float(result.norm) <= TOLERANCE:
+            return result
+    for begin in begins:
+        result = _march(chemistry, problem, begin, *WARM_MARCH)
+        if float(result.norm) <= TOLERANCE:
+            return result
     for guess in (settled_guess, first_guess):
         begin = guess(chemistry, problem, circuit)
         result = _march(chemistry, problem, begin, FIRST_STEP, COLD_ITERATIONS)
@@ -94,7 +99,7 @@ def solve_fixed(
     raise _not_converged(chemistry, result)
 
 
-def _is_reducible(chemistry: StageChemistry, problem: Problem) -> TypeGuard[AcidicExchange]:
+def is_reducible(chemistry: StageChemistry, problem: Problem) -> TypeGuard[AcidicExchange]:
     """Return whether the reduced equations describe the bank."""
     return isinstance(chemistry, AcidicExchange) and _is_plain(problem)
 
@@ -119,29 +124,56 @@ def _starts(
     """Yield states that should be close: the given one, then that of the reducible bank."""
     if start is not None:
         yield start
-    if isinstance(chemistry, AcidicExchange) and not _is_reducible(chemistry, problem):
-        result = _reduced(chemistry, _reducible(problem), start)
+    if isinstance(chemistry, AcidicExchange) and not is_reducible(chemistry, problem):
+        result = solve_reduced(chemistry, _reducible(problem), start)
         if float(result.norm) <= NEARLY:
             yield result.unknowns
 
 
 def _reducible(problem: Problem) -> Problem:
     """Return the bank with settlers that part the phases clean and no organic fed on the way."""
-    streams = problem.streams._replace(entrainment=None, organic_feeds=None)
-    return problem._replace(streams=streams)
+    return problem._replace(streams=_parted_clean(problem.streams))
 
 
-def _reduced(chemistry: AcidicExchange, problem: Problem, start: Unknowns | None) -> SteadyResult:
-    """Return the solution of the reduced equations, finished on the full ones if need be."""
+def _parted_clean(streams: Streams) -> Streams:
+    """Return streams without entrainment and organic feeds whose fronts stand nearly the same.
+
+    Where fronts stand follows from what goes through the bank net of what comes back: of the
+    organic that is what is fed to stage 0 less what the raffinate carries away.
+    """
+    organic = np.asarray(streams.organic_flow)
+    if streams.entrainment is not None:
+        flows = aqueous_flows(streams, len(streams.recycle))
+        assert flows.entrained is not None
+        organic = organic - np.asarray(flows.passed[0] * flows.entrained.organic_per_aqueous[0])
+    return streams._replace(organic_flow=given(organic), entrainment=None, organic_feeds=None)
+
+
+def solve_reduced(
+    chemistry: AcidicExchange, problem: Problem, start: Unknowns | None
+) -> SteadyResult:
+    """Return the solution of the reduced equations from a state or from nothing."""
     if start is None:
         result = solve_from_nothing(chemistry, problem)
     else:
         result = solve_from_given(chemistry, problem, start, NEARLY)
+    return _finished(chemistry, problem, result)
+
+
+def _finished(chemistry: AcidicExchange, problem: Problem, result: SteadyResult) -> SteadyResult:
+    """Return a solution of the reduced equations, finished on the full ones if need be."""
     if TOLERANCE < float(result.norm) <= NEARLY:
         finished = _newton(chemistry, problem, result.unknowns)
         done = np.asarray(result.iterations) + np.asarray(finished.iterations)
         return finished._replace(iterations=given(done))
     return result
+
+
+def solve_near(chemistry: StageChemistry, problem: Problem, start: Unknowns) -> SteadyResult:
+    """Return where Newton's iteration from a state ends, solved or not, and try nothing else."""
+    if is_reducible(chemistry, problem):
+        return _finished(chemistry, problem, from_given(chemistry, problem, start))
+    return _newton(chemistry, problem, start)
 
 
 def solve_for_purities(
@@ -170,7 +202,7 @@ def solve_for_purities(
     border = jnp.concatenate([result.unknowns.border[:elements], jnp.zeros(len(wanted))])
     unknowns = Unknowns(result.unknowns.stage, border)
     done, stride, iterations = 0.0, FIRST_STRIDE, 0
-    if _is_reducible(chemistry, problem):
+    if is_reducible(chemistry, problem):
         aimed = aim_at_purities(chemistry, problem, specification, result)
         iterations += aimed.iterations
         if aimed.unknowns is not None:
@@ -191,8 +223,8 @@ def solve_for_purities(
     streams = adjusted(problem.streams, specification, unknowns.border[elements:])
     problem = problem._replace(streams=jax.tree.map(np.asarray, streams))
     settled = Unknowns(unknowns.stage, unknowns.border[:elements])
-    if _is_reducible(chemistry, problem):
-        result = _reduced(chemistry, problem, settled)
+    if is_reducible(chemistry, problem):
+        result = solve_reduced(chemistry, problem, settled)
     else:
         result = _newton(chemistry, problem, settled)
     if not float(result.norm) <= TOLERANCE:

@@ -176,7 +176,7 @@ def solve_steady(
         ConvergenceError: Carries residual history, worst stage and component.
         BalanceError: What enters is not what leaves.
     """
-    plant, circuit = _parts(plant_or_circuit)
+    plant, circuit = parts_of(plant_or_circuit)
     chemistry = chemistry_of(circuit.system)
     problem = problem_of(circuit)
     if check_mixers:
@@ -195,10 +195,11 @@ def solve_steady(
         circuit = plant.circuit
         if check_mixers:
             check_mixer_ratios(circuit)
-    return _described(plant, circuit, chemistry, problem, result, iterations)
+    return described_state(plant, circuit, chemistry, problem, result, iterations)
 
 
-def _parts(plant_or_circuit: Plant | Circuit) -> tuple[Plant | None, Circuit]:
+def parts_of(plant_or_circuit: Plant | Circuit) -> tuple[Plant | None, Circuit]:
+    """Return the plant, None of a circuit alone, and its circuit."""
     if isinstance(plant_or_circuit, Plant):
         return plant_or_circuit, plant_or_circuit.circuit
     return None, plant_or_circuit
@@ -219,7 +220,7 @@ def _solved_operation(plant: Plant, streams: Streams) -> Operation:
     )
 
 
-def _described(
+def described_state(
     plant: Plant | None,
     circuit: Circuit,
     chemistry: StageChemistry,
@@ -227,6 +228,19 @@ def _described(
     result: SteadyResult,
     iterations: int,
 ) -> SteadyState:
+    """Return what a solve found in the plant's own words, its balances checked.
+
+    Args:
+        plant: The plant; None for a circuit alone.
+        circuit: Its circuit.
+        chemistry: Equations of one contact.
+        problem: The bank.
+        result: What was found.
+        iterations: Taken in all.
+
+    Raises:
+        BalanceError: What enters is not what leaves.
+    """
     count, elements = circuit.stages, len(circuit.elements)
     bank = bank_streams(chemistry, problem, result, count)
     error = check_steady(chemistry, problem, bank)

@@ -75,7 +75,7 @@ class SpecificationProbability:
         held: "flows" if the flows stay, "purities" if they are changed to meet the purities.
         outcomes: One by one.
         linear_probability: Of all in range together, by gradients, [-].
-        probability: The same by samples, [-].
+        probability: The same by samples, [-]; NaN without any.
         low, high: 95 % interval of the latter (Wilson), [-].
         samples: How many were solved.
         failed: How many of them had no steady state, or none that could be reached.
@@ -95,7 +95,9 @@ class SpecificationProbability:
 
     @property
     def agree(self) -> bool:
-        """Whether the linear probability lies in the interval of the samples."""
+        """Whether the linear probability lies in the interval of the samples, if there are any."""
+        if not self.samples:
+            return True
         return self.low - ROUNDING <= self.linear_probability <= self.high + ROUNDING
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -179,12 +181,22 @@ def specification_probability(
     point = solved_point(plant, state, meet=meet)
     spread = input_covariance(point.layout, plant, deviations or {}, covariance)
     limits = _limits(plant, state, purities or {}, held)
-    draws, clipped = _draws(point, spread, samples, seed)
+    draws, clipped = cut_draws(point.layout.names, point.inputs, spread, samples, seed)
     names = [limit.name for limit in limits]
     places = [point.names.index(name) for name in names]
     found = _solved(point, draws, places)
     values, slopes = point.jacobian()
-    return _told(point, limits, values[places], slopes[places], spread, found, held, clipped)
+    return probability_told(
+        plant.name,
+        point.layout.names,
+        limits,
+        values[places],
+        slopes[places],
+        spread,
+        found,
+        held,
+        clipped,
+    )
 
 
 def input_covariance(
@@ -254,19 +266,29 @@ def _limits(
     )
 
 
-def _draws(point: SolvedPoint, spread: Array, samples: int, seed: int) -> tuple[Array, int]:
-    """Return inputs of every sample, (sample, input), and how many were cut."""
+def cut_draws(
+    names: tuple[str, ...], begin: Array, spread: Array, samples: int, seed: int
+) -> tuple[Array, int]:
+    """Return inputs of every sample, (sample, input), and how many were cut to what they can be.
+
+    Args:
+        names: Of the inputs.
+        begin: Their best estimate, (input,), SI.
+        spread: Their covariance, (input, input), SI.
+        samples: How many.
+        seed: Of the generator.
+    """
     roots, vectors = np.linalg.eigh(spread)
     factor = vectors * np.sqrt(np.maximum(roots, 0.0))
     normal = np.random.default_rng(seed).standard_normal((samples, len(roots)))
-    draws = point.inputs + normal @ factor.T
+    draws = begin + normal @ factor.T
     cut = draws.copy()
-    for place, name in enumerate(point.layout.names):
+    for place, name in enumerate(names):
         if name.startswith((CONSTANT, IMPURITY)):
             continue
         # What is a concentration, a flow or a share is never negative.
         high = SHARES.get(name.rpartition(".")[2], np.inf)
-        cut[:, place] = np.clip(draws[:, place], 1e-6 * abs(point.inputs[place]), high)
+        cut[:, place] = np.clip(draws[:, place], 1e-6 * abs(begin[place]), high)
     return cut, int(np.any(cut != draws, axis=1).sum())
 
 
@@ -281,8 +303,9 @@ def _solved(point: SolvedPoint, draws: Array, places: Sequence[int]) -> Array:
     return found
 
 
-def _told(
-    point: SolvedPoint,
+def probability_told(
+    plant_name: str,
+    inputs: tuple[str, ...],
     limits: tuple[Limit, ...],
     values: Array,
     slopes: Array,
@@ -291,13 +314,26 @@ def _told(
     held: str,
     clipped: int,
 ) -> SpecificationProbability:
+    """Return the probabilities that gradients and samples give.
+
+    Args:
+        plant_name: Which plant.
+        inputs: Their names.
+        limits: What each outcome has to be.
+        values: Outcomes at the best estimate, (outcome,).
+        slopes: Their derivatives, (outcome, input).
+        spread: Covariance of the inputs, (input, input).
+        found: Outcomes of the samples, (sample, outcome), NaN where there was no steady state.
+        held: "flows" or "purities".
+        clipped: How many samples had an input cut.
+    """
     low = np.array([limit.low for limit in limits])
     high = np.array([limit.high for limit in limits])
     variance = slopes @ spread @ slopes.T
     inside = (found >= low) & (found <= high)
     solved = np.isfinite(found).all(axis=1)
-    together = float(inside.all(axis=1).mean())
-    lower, upper = wilson(together, len(found))
+    together = _share(np.asarray(inside.all(axis=1)))
+    lower, upper = wilson(together, len(found)) if len(found) else (np.nan, np.nan)
     outcomes = tuple(
         Uncertain(
             name=limit.name,
@@ -310,13 +346,13 @@ def _told(
             linear_probability=_in_box(
                 low[k : k + 1], high[k : k + 1], values[k : k + 1], variance[k : k + 1, k : k + 1]
             ),
-            probability=float(inside[:, k].mean()),
-            shares=_shares(point.layout.names, slopes[k], spread),
+            probability=_share(inside[:, k]),
+            shares=_shares(inputs, slopes[k], spread),
         )
         for k, limit in enumerate(limits)
     )
     return SpecificationProbability(
-        plant_name=point.plant.name,
+        plant_name=plant_name,
         held=held,
         outcomes=outcomes,
         linear_probability=_in_box(low, high, values, variance),
@@ -327,6 +363,10 @@ def _told(
         failed=int((~solved).sum()),
         clipped=clipped,
     )
+
+
+def _share(inside: NDArray[np.bool_]) -> float:
+    return float(inside.mean()) if len(inside) else np.nan
 
 
 def _shares(names: tuple[str, ...], slopes: Array, spread: Array) -> tuple[tuple[str, float], ...]:

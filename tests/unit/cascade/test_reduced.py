@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,16 +49,27 @@ def test_equivalents_of_the_organic_add_up_once_the_charges_do(bank):
     np.testing.assert_allclose(organic, float(bank.dimer), rtol=1e-11)
 
 
-def test_newton_step_leads_back_to_the_solution(bank):
-    """From close by; what it leaves is of second order and the return of the barren organic."""
-    noise = np.random.default_rng(7).uniform(-1e-3, 1e-3, bank.active.shape)
+@pytest.mark.parametrize("more_organic", [1.0, 1.22])
+def test_newton_step_leads_back_to_the_solution(default_plant, more_organic):
+    """What it leaves is of second order, also at 1.22: the strip is spent and much comes back."""
+    circuit = restaged(default_plant, (4, 4, 8)).circuit
+    circuit = replace(circuit, organic_flow=more_organic * circuit.organic_flow)
+    bank = jax.jit(reduced_bank, static_argnums=0)(
+        chemistry_of(circuit.system), problem_of(circuit)
+    )
+    noise = np.random.default_rng(7).uniform(-1.0, 1.0, bank.active.shape)
     noise = np.where(np.asarray(bank.active), noise, 0.0)
 
     @jax.jit
     def stepped(b, moved):
         found = march(b, *feed_everywhere(b), 1e-12, 100)
         log_q = found.log_q + moved
-        return newton_step(b, log_q, distributed(b, log_q, at_rest(b)))
+        return newton_step(b, log_q, distributed(b, log_q, at_rest(b))), found.state.organic[b.last]
 
-    step = np.asarray(stepped(bank, noise))
-    np.testing.assert_allclose(step, -noise, atol=5e-5)
+    left = []
+    for scale in (1e-3, 1e-4):
+        step, barren = stepped(bank, scale * noise)
+        left.append(np.abs(np.asarray(step) + scale * noise).max())
+    assert (float(barren[2]) > 20.0) == (more_organic > 1.0)
+    assert left[0] < 2e-5
+    assert left[1] < 0.02 * left[0]

@@ -13,7 +13,17 @@ from raffinate.cascade.steady_activity import (
     solve_exchange_from_given,
     solve_exchange_from_nothing,
 )
-from raffinate.plant.arrays import chemistry_of, problem_of
+from raffinate.cascade.steady_activity_constants import (
+    Liquors,
+    constants_of,
+    constants_with_slopes,
+    is_plain,
+)
+from raffinate.cascade.steady_activity_passes import solve_by_passes
+from raffinate.chemistry.complexes import load_complexes
+from raffinate.numerics.jax_setup import jax, jnp
+from raffinate.plant.arrays import chemistry_of, parameters_of, problem_of
+from raffinate.plant.steady import solve_steady
 
 RESIDUAL = 1e-11
 PITZER_OVER_IDEAL = (2.6, 0.9)
@@ -45,6 +55,39 @@ def test_exchange_with_activities_is_told_from_other_chemistries(default_plant, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("activity", ["pitzer", "bdot"])
+def test_constants_change_with_the_liquor_as_their_derivatives_say(circuit, activity):
+    """By differences; with B-dot the metals form chloride complexes, which are solved for."""
+    system = replace(circuit.system, activity=activity)
+    if activity == "bdot":
+        found = load_complexes((*system.elements, "chloride"))
+        system = replace(system, complexes=tuple(one for one in found if one.charge == 2))
+    chemistry, parameters = chemistry_of(system), parameters_of(system)
+    assert is_exchange(chemistry)
+    assert is_plain(chemistry) == (activity == "pitzer")
+    count = len(system.elements) + 1
+    aqueous = np.array([[500.0, 200.0, 400.0], [30.0, 0.02, 90.0]])[:, : count - 1]
+    aqueous = np.hstack([aqueous, [[300.0, 30.0], [100.0, 900.0]]])
+    anion = aqueous @ np.array([3.0] * (count - 1) + [1.0, 1.0])
+    active, log_q = jnp.array([True, True]), np.array([-1.0, 0.5])
+
+    @jax.jit
+    def value(at):
+        return constants_of(chemistry, parameters, Liquors(log_q, at, anion, active))
+
+    liquors = Liquors(log_q, aqueous, anion, active)
+    found = jax.jit(lambda: constants_with_slopes(chemistry, parameters, liquors))()
+    np.testing.assert_allclose(found.value, value(aqueous), rtol=1e-12)
+    for place in range(count + 1):
+        step = np.zeros_like(aqueous)
+        step[:, place] = 1e-4 * aqueous[:, place]
+        change = np.asarray(value(aqueous + step)) - np.asarray(value(aqueous - step))
+        slope = change / (2.0 * step[:, place])[:, None]
+        wanted = np.asarray(found.by_aqueous)[:, :, place]
+        np.testing.assert_allclose(wanted, slope, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.slow
 def test_a_bank_with_pitzer_activities_is_solved_from_nothing_and_from_a_state(circuit):
     """The full equations leave nothing; from another state the same one is found."""
     chemistry, problem = chemistry_of(circuit.system), problem_of(circuit)
@@ -61,6 +104,36 @@ def test_a_bank_with_pitzer_activities_is_solved_from_nothing_and_from_a_state(c
     np.testing.assert_allclose(
         np.asarray(back.unknowns.stage)[stages],
         np.asarray(cold.unknowns.stage)[stages],
-        rtol=1e-8,
-        atol=1e-8,
+        rtol=1e-9,
+        atol=1e-9,
     )
+
+
+@pytest.mark.slow
+def test_constants_found_in_turns_give_the_same_bank(circuit):
+    """Boston and Sullivan's two loops are the independent solve, and what is left as fallback."""
+    chemistry, problem = chemistry_of(circuit.system), problem_of(circuit)
+    cold = solve_exchange_from_nothing(chemistry, problem)
+    turns = solve_by_passes(chemistry, problem)
+    assert float(turns.norm) <= RESIDUAL
+    stages = slice(0, circuit.stages)
+    np.testing.assert_allclose(
+        np.asarray(turns.unknowns.stage)[stages],
+        np.asarray(cold.unknowns.stage)[stages],
+        rtol=1e-10,
+        atol=1e-10,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strength", [0.7, 1.2])
+def test_a_bank_with_activities_balances_whatever_its_feed(circuit, strength):
+    """The plant solve raises where it does not; few iterations tell that it was not the march."""
+    first = circuit.sections[0]
+    concentration = {k: strength * value for k, value in first.aqueous.concentration.items()}
+    liquor = replace(first.aqueous, concentration=concentration)
+    sections = (replace(first, aqueous=liquor), *circuit.sections[1:])
+    state = solve_steady(replace(circuit, sections=sections), check_mixers=False)
+    assert state.residual <= RESIDUAL
+    assert state.balance_error <= 1e-10
+    assert state.iterations <= 40

@@ -63,6 +63,36 @@ def test_a_start_from_which_newton_does_not_come_nearer_is_given_up_for_one_from
     assert int(found.iterations) == int(tried.iterations) + int(cold.iterations)
 
 
+@pytest.mark.parametrize(
+    ("lever", "factor"),
+    [
+        ("organic_flow", 0.8),
+        ("organic_flow", 0.9),
+        ("organic_flow", 1.1),
+        ("organic_flow", 1.2),
+        ("organic_flow", 1.22),
+        ("scrub_flow", 0.8),
+        ("scrub_flow", 1.2),
+        ("saponification_degree", 0.9),
+        ("saponification_degree", 1.1),
+        ("acid_flow", 0.82),
+    ],
+)
+def test_no_lever_needs_more_than_the_reduced_equations(
+    plain, default_plant, nominal_state, lever, factor
+):
+    """At 1.1 of the organic a plateau begins; at 1.22 and 0.82 of the acid the strip is spent."""
+    operation = nominal_state.operation
+    changed = replace(operation, **{lever: factor * getattr(operation, lever)})
+    problem = problem_of(default_plant.operated(changed).circuit)
+    cold = solve_from_nothing(plain[0], problem)
+    warm = solve_from_given(plain[0], problem, nominal_state.unknowns, 1e-3)
+    for found in (cold, warm):
+        assert float(found.norm) <= RESIDUAL
+        assert int(found.iterations) <= 60, "all banks of the series counted"
+    np.testing.assert_allclose(warm.unknowns.stage, cold.unknowns.stage, rtol=1e-7, atol=1e-7)
+
+
 def test_a_start_that_is_no_state_is_reported_by_its_residual(default_plant):
     circuit = restaged(default_plant, SMALL).circuit
     chemistry, problem = chemistry_of(circuit.system), problem_of(circuit)

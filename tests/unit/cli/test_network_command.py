@@ -23,10 +23,10 @@ def test_files_of_many_circuits_are_known(path):
     assert not is_network_file("ceprnd_p507")
 
 
-def test_purities_cannot_be_asked_of_the_whole_plant(path):
-    with pytest.raises(SpecificationError, match="many circuits"):
+def test_a_purity_of_no_product_is_refused(path):
+    with pytest.raises(SpecificationError, match="no purity of two_banks"):
         solve_network_command(
-            str(path), spec=["nd_purity=0.9"], as_json=False, as_csv=False, output=None
+            str(path), spec=["dy_purity=0.9"], as_json=False, as_csv=False, output=None
         )
 
 

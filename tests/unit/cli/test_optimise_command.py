@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from plant_variants import default_text
 from raffinate.cli import optimise, sensitivity
-from raffinate.cli.optimise import parse_ranges
+from raffinate.cli.ranges import parse_ranges
 from raffinate.errors import SpecificationError
 
 app = typer.Typer()

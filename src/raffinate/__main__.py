@@ -1,0 +1,5 @@
+"""`python -m raffinate`: the command line."""
+
+from raffinate.cli.main import main
+
+main()

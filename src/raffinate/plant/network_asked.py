@@ -1,0 +1,73 @@
+"""Flows that give the products of a network asked purities, recycles included.
+
+Newton's method on the logarithms of the impurities; of all changes of the flows that do a step,
+the smallest in the logarithms is taken. More flows than purities are the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from raffinate.errors import SpecificationError
+from raffinate.plant.network import Network
+from raffinate.plant.network_state import NetworkState
+from raffinate.plant.network_trials import asked_impurities, begun
+
+MET = 1e-8
+"""Decades of impurity at which an asked purity is met."""
+
+LONGEST = 0.1
+"""Largest change of the logarithm of a flow in one step."""
+
+SHORTEST = 1e-4
+"""Largest change in a step below which a plant that is not found is given up."""
+
+MOST_STEPS = 60
+"""Steps after which asked purities are given up."""
+
+
+def solve_network_for(
+    network: Network, purities: Mapping[str, float], *, free: tuple[str, ...] | None = None
+) -> tuple[Network, NetworkState]:
+    """Return a network whose products have asked purities, flows written in it, and its state.
+
+    Of all flows that do it, those are taken that lie nearest where the network begins, in the
+    squares of the logarithms, step by step.
+
+    Args:
+        network: The plant.
+        purities: By product, [-].
+        free: Flows that may be turned, by the names of `lever_values`; None for all.
+
+    Raises:
+        SpecificationError: No such product or flow, or no flows near these give the purities.
+    """
+    wanted = asked_impurities(network, purities)
+    names = list(wanted)
+    target = np.array([wanted[name] for name in names])
+    trials = begun(network, free, None)
+    turned = np.zeros(len(trials.names))
+    found, history = trials.look(turned), []
+    for _ in range(MOST_STEPS):
+        missed = target - np.array([found.value(name) for name in names])
+        history.append(float(np.abs(missed).max()))
+        if history[-1] <= MET:
+            return trials.made, trials.state
+        step, *_ = np.linalg.lstsq(trials.rows(found, names), missed, rcond=1e-10)
+        step *= min(1.0, LONGEST / float(np.abs(step).max()))
+        found = trials.look(turned + step)
+        while trials.failed and float(np.abs(step).max()) > SHORTEST:
+            step *= 0.3
+            found = trials.look(turned + step)
+        if trials.failed:
+            break
+        turned = turned + step
+    raise SpecificationError(
+        f"no flows near these give them; the nearest miss by {min(history):.2g} decades of "
+        f"impurity. {trials.refusal}".rstrip(),
+        where=f"purities of {network.name}",
+        allowed=", ".join(f"{name} {10.0 ** found.value(name):.3g} impure" for name in names),
+        mend="Ask for less purity, free more flows, or give the circuits more stages.",
+    )
