@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Collection
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from raffinate.errors import DataError, nearest_name
 from raffinate.sources import Evidence, Source
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class StrictEntry(BaseModel):
@@ -102,6 +106,32 @@ def read_yaml(content: str | bytes, where: str, expected: str) -> dict[Any, Any]
     return document
 
 
+MOST_SHOWN = 60
+"""Letters of a refused value that an error repeats."""
+
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
+_LIMITS = {
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
+}
+_NUMBER, _WHOLE = "a number", "a whole number"
+_KINDS = {
+    **dict.fromkeys(("float_type", "float_parsing"), _NUMBER),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), _WHOLE),
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+}
+
+
 def first_complaint(error: ValidationError, where: str, model: type[BaseModel]) -> DataError:
     """Return the most telling complaint of a validation as an error of ours.
 
@@ -118,8 +148,39 @@ def first_complaint(error: ValidationError, where: str, model: type[BaseModel]) 
     if complaint["type"] == "missing":
         return DataError("the key is missing.", where=place, mend="Add it.")
     given = complaint["input"]
-    mend = "Write 1.0e-5, not 1e-5: YAML reads the latter as text." if _is_number(given) else ""
-    return DataError(f"the value is {given!r}.", where=place, allowed=complaint["msg"], mend=mend)
+    shown = repr(given)
+    shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}…"
+    return DataError(
+        f"the value is {shown}.", where=place, allowed=_allowed(complaint), mend=_mend(complaint)
+    )
+
+
+def _allowed(complaint: ErrorDetails) -> str:
+    """Return in words what a value may be."""
+    kind = complaint["type"]
+    if kind in _LIMITS:
+        return _LIMITS[kind].format(**{k: f"{v:g}" for k, v in complaint["ctx"].items()})
+    return _KINDS.get(kind, complaint["msg"])
+
+
+def _mend(complaint: ErrorDetails) -> str:
+    """Return the mend of the slips that files are most often made with."""
+    given, kind = complaint["input"], complaint["type"]
+    if complaint["loc"][-1:] == ("[key]",):
+        return "In { } a comma begins the next entry: write a decimal point, 0.5 and not 0,5."
+    if kind == "list_type":
+        return "Begin each entry with '- '."
+    if isinstance(given, str) and _DECIMAL_COMMA.fullmatch(given.strip()):
+        return "Write a decimal point, not a comma."
+    if isinstance(given, str) and given.strip().endswith("%"):
+        return "Write a share of 1: 0.36 for 36 %."
+    if _is_number(given):
+        return "Write 1.0e-5, not 1e-5: YAML reads the latter as text."
+    limits = complaint.get("ctx", {})
+    most = limits.get("lt", limits.get("le"))
+    if kind.startswith("less_than") and most is not None and most <= 1.0 < float(given) <= 100.0:
+        return f"It is a share of 1: {float(given):g} % is {float(given) / 100.0:g}."
+    return ""
 
 
 def _is_number(given: object) -> bool:

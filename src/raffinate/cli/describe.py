@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raffinate.cli.common import console, failing_politely, print_warnings, table, to_json
+from raffinate.cli.network import check_network_command, is_network_file
 from raffinate.cli.options import PlantName, json_option
 from raffinate.cli.systems import print_sources, source_as_dict
 
@@ -33,6 +34,9 @@ def check(
 ) -> None:
     """Read a plant file and say what is wrong with it, without solving anything."""
     with failing_politely(as_json=as_json):
+        if is_network_file(plant):
+            check_network_command(plant, as_json=as_json)
+            return
         from raffinate.plant.arrays import check_mixer_ratios, problem_of
         from raffinate.plant.plant_file import load_plant
 

@@ -1,9 +1,9 @@
-"""`raffinate solve` of a plant of many circuits: products, circuits, reagents, balance."""
+"""`raffinate check` and `solve` of a plant of many circuits."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from raffinate.cli.common import (
     write_output,
 )
 from raffinate.cli.purities import parse_purities
+from raffinate.cli.systems import print_sources, source_as_dict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from raffinate.plant.network import Network
     from raffinate.plant.network_state import NetworkState
 
-ENDINGS = (".csv", ".json")
+ENDINGS = (".png", ".svg", ".pdf", ".csv", ".json")
 """What `--output` writes of a network."""
 
 
@@ -74,9 +76,16 @@ def solve_network_command(
             from raffinate.plant.network_solve import solve_network
 
             state = solve_network(network, advance=lambda unit: advance())
+
+    def draw(path: Path) -> None:
+        from raffinate.plots.network_links import save_network_sankey
+
+        save_network_sankey(state, path)
+
     write_output(
         output,
         {
+            **dict.fromkeys((".png", ".svg", ".pdf"), draw),
             ".csv": text_writer(lambda: state.to_dataframe().to_csv(index=False)),
             ".json": text_writer(lambda: to_json(state.to_dict())),
         },
@@ -90,11 +99,67 @@ def solve_network_command(
     print_warnings(state.warnings)
 
 
+def check_network_command(plant: str, *, as_json: bool) -> None:
+    """Read a plant of many circuits and print what it holds, without solving anything.
+
+    Args:
+        plant: A shipped name or a path.
+        as_json: Print JSON.
+
+    Raises:
+        DataError: What is wrong with the file.
+    """
+    from raffinate.plant.network_file import load_network
+
+    network = load_network(plant)
+    if as_json:
+        typer.echo(to_json(_network_as_dict(network)))
+        return
+    terminal = console()
+    terminal.print(f"[bold]{network.name}[/bold]  {network.title}")
+    terminal.print(f"{_size(network)}; {' '.join(network.elements)}\n", style="dim")
+    made = table("Circuits", "circuit", "parts", "sections", "stages", left=3)
+    for circuit in network.circuits:
+        sections = " + ".join(f"{each.name} {each.stages}" for each in circuit.sections)
+        made.add_row(circuit.name, circuit.title, sections, str(circuit.stages))
+    terminal.print(made)
+    made = table("Products", "product", "stream", "counts as product", "limit, %", left=3)
+    for name, product in network.products.items():
+        limit = f"{100.0 * product.purity_limit:.5g}"
+        made.add_row(name, product.stream, ", ".join(product.elements), limit)
+    terminal.print(made)
+    print_sources(terminal, network.sources)
+
+
+def _network_as_dict(network: Network) -> dict[str, Any]:
+    return {
+        "plant": network.name,
+        "title": network.title,
+        "elements": list(network.elements),
+        "stages": network.stages,
+        "circuits": {
+            circuit.name: {each.name: each.stages for each in circuit.sections}
+            for circuit in network.circuits
+        },
+        "products": {
+            name: {"elements": list(product.elements), "purity_limit": product.purity_limit}
+            for name, product in network.products.items()
+        },
+        "sources": [source_as_dict(source) for source in network.sources],
+        "warnings": [],
+    }
+
+
+def _size(network: Network) -> str:
+    count = len(network.circuits)
+    return f"{count} circuit{'' if count == 1 else 's'}, {network.stages} stages"
+
+
 def print_network(terminal: Console, state: NetworkState) -> None:
     """Print the tables of a solved network."""
     network = state.network
     terminal.print(f"[bold]{network.name}[/bold]  {network.title}")
-    terminal.print(f"{len(network.circuits)} circuits, {network.stages} stages\n", style="dim")
+    terminal.print(f"{_size(network)}\n", style="dim")
     terminal.print(_products(state))
     terminal.print(_circuits(state))
     terminal.print(_reagents(state))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from raffinate.chemistry.system import ExtractionSystem
-    from raffinate.plant.model import Plant
+    from raffinate.plant.network import Network
     from raffinate.sources import Source
 
 MARKS = {"sourced": "", "fitted": "*", "computed": "'", "interpolated": "~", "assumed": "?"}
@@ -68,10 +68,10 @@ def systems(
             else:
                 _print_system(console(), system)
             return
-        from raffinate.plant.plant_file import load_plant, shipped_plants
+        from raffinate.plant.network_file import load_network, shipped_networks
 
         found = [load_system(each) for each in shipped_systems()]
-        plants = [load_plant(each) for each in shipped_plants()]
+        plants = [load_network(each) for each in shipped_networks()]
         if as_json:
             told = {system.name: system_as_dict(system) for system in found}
             named = {plant.name: plant.title for plant in plants}
@@ -164,7 +164,9 @@ def _lacking(system: ExtractionSystem) -> str:
     return " ".join(symbol for symbol in ELEMENTS if symbol not in system.elements) or "none"
 
 
-def _print_overview(terminal: Console, found: list[ExtractionSystem], plants: list[Plant]) -> None:
+def _print_overview(
+    terminal: Console, found: list[ExtractionSystem], plants: list[Network]
+) -> None:
     made = table("Extraction systems", "system", "extractant, medium", "elements", left=3)
     made.columns[0].no_wrap = True
     for system in found:
@@ -183,10 +185,10 @@ def _print_overview(terminal: Console, found: list[ExtractionSystem], plants: li
     terminal.print("An element without a constant is refused, never taken as zero.")
     terminal.print("`raffinate systems NAME` shows constants, limits, sources and what is missing.")
     terminal.print()
-    made = table("Plants", "plant", "title", "system", "stages", left=3)
+    made = table("Plants", "plant", "title", "systems", "circuits", "stages", left=3)
     for plant in plants:
-        circuit = plant.circuit
-        made.add_row(plant.name, plant.title, circuit.system.name, str(circuit.stages))
+        systems = ", ".join(dict.fromkeys(each.system.name for each in plant.circuits))
+        made.add_row(plant.name, plant.title, systems, str(len(plant.circuits)), str(plant.stages))
     terminal.print(made)
 
 

@@ -21,13 +21,13 @@ from raffinate.cli.common import (
 )
 from raffinate.cli.options import Detector, Json, SpectrumFile, output_option
 from raffinate.cli.xrf_calibrate import calibrate_file
+from raffinate.cli.xrf_columns import CountsColumn, EnergyColumn, EnergyUnit, table_columns
+from raffinate.cli.xrf_instrument import show_instrument
 from raffinate.cli.xrf_quantify import quantify_file
 from raffinate.cli.xrf_simulate import show_limits, simulate_file
-from raffinate.errors import SpecificationError
 
 if TYPE_CHECKING:
     from raffinate.instruments.spectrum import Spectrum
-    from raffinate.instruments.spectrum_file_table import SpectrumColumns
 
 ENDINGS = (".png", ".svg", ".pdf", ".json")
 """What `show` writes."""
@@ -46,19 +46,16 @@ xrf.command("calibrate")(calibrate_file)
 xrf.command("quantify")(quantify_file)
 xrf.command("simulate")(simulate_file)
 xrf.command("limits")(show_limits)
+xrf.command("instrument")(show_instrument)
 
 
 @xrf.command()
 def show(
     file: SpectrumFile,
     which: Detector = None,
-    counts_column: Annotated[
-        str | None, typer.Option(help="CSV: heading of the counts, or their place from 1.")
-    ] = None,
-    energy_column: Annotated[
-        str | None, typer.Option(help="CSV: heading of the energies, or their place.")
-    ] = None,
-    energy_unit: Annotated[str, typer.Option(help="CSV: eV or keV.")] = "",
+    counts_column: CountsColumn = None,
+    energy_column: EnergyColumn = None,
+    energy_unit: EnergyUnit = "",
     output: Annotated[Path | None, output_option("Write .png, .svg, .pdf or .json here.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -68,7 +65,7 @@ def show(
         from raffinate.instruments.spectrum import describe_spectrum
         from raffinate.instruments.spectrum_file import load_spectrum
 
-        columns = _columns(counts_column, energy_column, energy_unit)
+        columns = table_columns(counts_column, energy_column, energy_unit)
         spectrum = load_spectrum(file, which=which, columns=columns)
         facts = describe_spectrum(spectrum)
         if as_json:
@@ -77,20 +74,6 @@ def show(
             _print_facts(facts)
         write_output(output, _writers(spectrum, facts))
         print_warnings([f"{flag.name}: {flag.text}" for flag in spectrum.flags])
-
-
-def _columns(counts: str | None, energy: str | None, unit: str) -> SpectrumColumns | None:
-    from raffinate.instruments.spectrum_file_table import SpectrumColumns
-
-    if counts is None:
-        if energy is not None or unit:
-            raise SpecificationError(
-                "the column of the counts is not given.",
-                where="xrf show",
-                mend="Add --counts-column.",
-            )
-        return None
-    return SpectrumColumns(counts=counts, energy=energy, unit=unit)
 
 
 def _writers(spectrum: Spectrum, facts: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
+from raffinate.cli.xrf_columns import CountsColumn, EnergyColumn, EnergyUnit, table_columns
 from raffinate.cli.xrf_mixture import LIGHT, element_list
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def quantify_file(
     which: Annotated[
         int | None, typer.Option(help="Of several detectors or spectra in it, from 1.")
     ] = None,
+    counts_column: CountsColumn = None,
+    energy_column: EnergyColumn = None,
+    energy_unit: EnergyUnit = "",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write .png, .svg, .pdf or .json here.")
     ] = None,
@@ -55,7 +59,8 @@ def quantify_file(
         from raffinate.instruments.spectrum_file import load_spectrum
         from raffinate.instruments.xrf_instrument_file import load_instrument
 
-        spectrum = load_spectrum(file, which=which)
+        columns = table_columns(counts_column, energy_column, energy_unit)
+        spectrum = load_spectrum(file, which=which, columns=columns)
         analyzer = load_instrument(instrument)
         # Before the physics is built, which takes seconds.
         check_instrument(spectrum, analyzer)

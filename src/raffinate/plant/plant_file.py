@@ -169,10 +169,11 @@ def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
     document = read_yaml(content, where, FORMAT)
     if "circuits" in document:
         raise DataError(
-            "the plant has many circuits.",
+            "the plant is written as many circuits.",
             where=f"{where}: circuits",
-            allowed="a plant of one circuit",
-            mend="load_network reads it, and solve_network solves it.",
+            allowed="a plant of one circuit, without this key",
+            mend="`raffinate check`, `solve`, `sensitivity`, `cost`, `optimise` and `probability` "
+            "take it; in Python load_network reads it and solve_network solves it.",
         )
     try:
         read = _PlantFile.model_validate(document)

@@ -192,7 +192,7 @@ def test_missing_covariance_means_zero() -> None:
         ("cation: NH4", "cation: Na", "saponification.cation", "NH4"),
         ("constant: -2.1", "constant: .nan", "elements.Nd.log10", "finite"),
         ("constant: -2.1", "constant: -21e-1", "elements.Nd.log10", "YAML reads"),
-        ("constant: -2.1", "constant: true", "elements.Nd.log10", "valid number"),
+        ("constant: -2.1", "constant: true", "elements.Nd.log10", "a number"),
         ("  Nd:", "  Nn:", "elements", "not a rare earth"),
         ("name: small\n", "", "name", "missing"),
         ("name: small\n", "name: small\nname: big\n", "line 3", "stands twice"),

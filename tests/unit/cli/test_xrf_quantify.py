@@ -91,3 +91,37 @@ def test_a_spectrum_of_another_analyzer_exits_with_two(tmp_path):
 )
 def test_mixtures_that_are_none_exit_with_two(arguments):
     assert run(*arguments)[0] == 2
+
+
+def test_a_copy_of_a_shipped_analyzer_is_an_analyzer(tmp_path):
+    path = tmp_path / "mine.yaml"
+    code, out, _ = run("instrument", "--copy", path)
+    assert (code, "Sources" in out) == (0, True)
+    code, out, _ = run("instrument", path, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["anode"], found["voltage_kV"], found["channels"]) == ("Rh", 40.0, 2048)
+    path.write_text(path.read_text(encoding="utf-8").replace("anode: Rh", "anode: Xx"), "utf-8")
+    code, _, err = run("instrument", path)
+    assert code == 2
+    assert "Xx" in err
+
+
+def test_quantify_takes_a_table_with_foreign_headings(file, tmp_path):
+    from raffinate.instruments.spectrum_file import load_spectrum
+
+    spectrum = load_spectrum(file)
+    rows = [
+        f"{0.001 * (spectrum.zero + spectrum.gain * place):.3f};{counts:.0f}"
+        for place, counts in enumerate(spectrum.counts)
+    ]
+    head = [f"live time: {spectrum.live_time} s", "Energie;Impulse"]
+    path = tmp_path / "spektrum.csv"
+    path.write_text("\n".join([*head, *rows]), encoding="utf-8")
+    code, _, err = run("quantify", path, "--elements", "Ce,Nd")
+    assert (code, "--counts-column" in err) == (2, True)
+    named = ("--counts-column", "Impulse", "--energy-column", "Energie", "--energy-unit", "keV")
+    code, out, _ = run("quantify", path, "--elements", "Ce,Nd", "--json", *named)
+    assert code == 0
+    share = json.loads(out)["elements"]["Ce"]["reo_fraction"]
+    assert share == pytest.approx(0.7, abs=0.01)

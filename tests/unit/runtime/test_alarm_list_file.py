@@ -80,7 +80,7 @@ def test_a_list_is_read_by_name_and_by_path(tmp_path: Path) -> None:
     [
         ("    group: link\n", "    gruop: link\n", "unknown key 'gruop'"),
         ("priority: high\n", "priority: low\n", "high, by the matrix"),
-        ("respond_min: 15", "respond_min: 0", "greater than 0"),
+        ("respond_min: 15", "respond_min: 0", "more than 0"),
         ("borders_min: [30, 240]", "borders_min: [240, 30]", "rising"),
         ("minor: [low, low, low]", "minor: [low, low]", "3, one more than there are borders"),
         ("source: simulated\n", "source: simulatd\n", "Did you mean 'simulated'"),
