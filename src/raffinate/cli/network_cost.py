@@ -59,13 +59,9 @@ def cost_network_command(
     asked = parse_purities(spec, network)
     with progress("Solving"):
         from raffinate.plant.network_asked import solve_network_for
-        from raffinate.plant.network_optimise import account_of
-        from raffinate.plant.network_solve import solve_network
+        from raffinate.plant.network_economics import account_of
 
-        if asked:
-            network, state = solve_network_for(network, asked)
-        else:
-            state = solve_network(network)
+        network, state = solve_network_for(network, asked)
         account = account_of(network, state, given)
     write_output(
         output,

@@ -37,8 +37,8 @@ UNKNOWN_SIGNIFICANCE = 6.0
 TAIL = (0.95, 1.959964)
 """Share of normal deviates within so many standard deviations: that of stated intervals."""
 HOPELESS = 100.0
-"""χ² per degree of freedom beyond which widened uncertainties mean nothing, [-]: ten times those of
-counting. Real soils, sediments and alloys stay below 3. Assumed."""
+"""χ² per degree of freedom beyond which nothing is claimed, [-]: uncertainties would be ten times
+those of counting. Real soils and sediments stay below 3. Assumed."""
 PARTS = 12
 """Of the fitted range, each with one width of lines."""
 REACH = 3.0

@@ -12,6 +12,7 @@ import numpy as np
 
 from raffinate.errors import SpecificationError
 from raffinate.plant.network import Network
+from raffinate.plant.network_solve import solve_network
 from raffinate.plant.network_state import NetworkState
 from raffinate.plant.network_trials import asked_impurities, begun
 
@@ -38,12 +39,14 @@ def solve_network_for(
 
     Args:
         network: The plant.
-        purities: By product, [-].
+        purities: By product, [-]; without any the network is solved as it stands.
         free: Flows that may be turned, by the names of `lever_values`; None for all.
 
     Raises:
         SpecificationError: No such product or flow, or no flows near these give the purities.
     """
+    if not purities:
+        return network, solve_network(network)
     wanted = asked_impurities(network, purities)
     names = list(wanted)
     target = np.array([wanted[name] for name in names])

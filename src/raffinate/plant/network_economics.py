@@ -21,8 +21,13 @@ from raffinate.plant.economics_lines import CostLine, Group, priced_line
 from raffinate.plant.economics_prices import CURRENCY, Prices
 from raffinate.plant.economics_sizing import CAPITAL_KEYS, GRAVITY
 from raffinate.plant.network import Network
+from raffinate.plant.network_gradients import network_derivative
 from raffinate.plant.network_gradients_layout import USES
-from raffinate.plant.network_state import AMMONIUM_BICARBONATE_MOLAR_MASS, OXALIC_ACID_MOLAR_MASS
+from raffinate.plant.network_state import (
+    AMMONIUM_BICARBONATE_MOLAR_MASS,
+    OXALIC_ACID_MOLAR_MASS,
+    NetworkState,
+)
 from raffinate.units import HOUR
 
 if TYPE_CHECKING:
@@ -182,6 +187,18 @@ def cost_weights(network: Network, prices: Prices) -> tuple[Array, float]:
         for name, factor in part.share:
             weights[USES.index(name)] += factor * price[0]
     return weights, fixed
+
+
+def account_of(network: Network, state: NetworkState, prices: Prices) -> NetworkAccount:
+    """Return the account of a network at rest.
+
+    Raises:
+        SpecificationError: No cost can be counted.
+        BalanceError: Its circuits do not make the streams of the state.
+    """
+    derivative = network_derivative(network, state, equipment=equipment_numbers(prices))
+    made = sum(product.reo_flow for product in state.products.values())
+    return network_account(network, derivative.uses, made, prices)
 
 
 def equipment_numbers(prices: Prices) -> tuple[float, float]:

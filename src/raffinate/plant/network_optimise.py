@@ -18,10 +18,10 @@ from raffinate.errors import ConvergenceError, SpecificationError
 from raffinate.plant.economics_prices import Prices
 from raffinate.plant.gradients_outcomes import COST, outcome_unit
 from raffinate.plant.network import Network
-from raffinate.plant.network_economics import NetworkAccount, equipment_numbers, network_account
-from raffinate.plant.network_gradients import network_derivative
+from raffinate.plant.network_economics import NetworkAccount, account_of
 from raffinate.plant.network_state import NetworkState
 from raffinate.plant.network_trials import Trials, asked_impurities, begun
+from raffinate.plant.optimise_setting import AT_END, Setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,32 +40,8 @@ MOST_ITERATIONS = 60
 KEPT = 1e-6
 """Decades, or shares, by which a limit may be missed."""
 
-AT_END = 1e-4
-"""Part of its range within which a flow or a limit counts as at its end, [-]."""
-
 REFUSED = 10.0
 """Added to the relative cost where no plant is found, so that a stride is cut."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSetting:
-    """A flow at the optimum.
-
-    Attributes:
-        name: Which.
-        low, high: Its range, SI.
-        before, value: At the start and at the optimum, SI.
-        slope: d objective / d flow at the optimum.
-        at_end: Whether it stands at an end of its range.
-    """
-
-    name: str
-    low: float
-    high: float
-    before: float
-    value: float
-    slope: float
-    at_end: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,7 +65,7 @@ class NetworkOptimum:
     objective: str
     before: float
     value: float
-    settings: tuple[NetworkSetting, ...]
+    settings: tuple[Setting, ...]
     binding: tuple[str, ...]
     evaluations: int
 
@@ -110,18 +86,7 @@ class NetworkOptimum:
             "objective_value": self.value,
             "purity": {name: each.purity for name, each in self.state.products.items()},
             "recovery": {name: each.recovery for name, each in self.state.products.items()},
-            "levers": [
-                {
-                    "lever": each.name,
-                    "low": each.low,
-                    "high": each.high,
-                    "before": each.before,
-                    "value": each.value,
-                    "slope": each.slope,
-                    "at_end": each.at_end,
-                }
-                for each in self.settings
-            ],
+            "levers": [each.to_dict() for each in self.settings],
             "binding": list(self.binding),
             "account": self.account.to_dict(),
             "balance_error": self.state.balance_error,
@@ -232,15 +197,7 @@ def _searched(
     trials.look(solution)
     missed = margins(solution)
     if trials.failed or float(missed.min()) < -KEPT:
-        found = trials.look(solution)
-        told = [f"{name} {found.value(name):.5g}" for name in names]
-        raise SpecificationError(
-            f"no flows within their ranges keep all limits; the nearest has {', '.join(told)}. "
-            f"{trials.refusal}".rstrip(),
-            where="optimise",
-            allowed="; ".join(f"{name} {a:.5g} to {b:.5g}" for name, a, b in kept),
-            mend="Widen the ranges of the flows, ask for less purity, or add stages.",
-        )
+        raise _infeasible(trials, solution, kept)
     if not result.success:
         raise ConvergenceError(
             f"the search stopped after {result.nit} iterations: {result.message}.",
@@ -248,6 +205,20 @@ def _searched(
             mend="Free fewer flows, or give narrower ranges.",
         )
     return solution
+
+
+def _infeasible(
+    trials: Trials, nearest: Array, kept: list[tuple[str, float, float]]
+) -> SpecificationError:
+    found = trials.look(nearest)
+    told = [f"{name} {found.value(name):.5g}" for name, _, _ in kept]
+    return SpecificationError(
+        f"no flows within their ranges keep all limits; the nearest has {', '.join(told)}. "
+        f"{trials.refusal}".rstrip(),
+        where="optimise",
+        allowed="; ".join(f"{name} {a:.5g} to {b:.5g}" for name, a, b in kept),
+        mend="Widen the ranges of the flows, ask for less purity, or add stages.",
+    )
 
 
 def _told(
@@ -262,7 +233,7 @@ def _told(
     found = trials.look(solution)
     slopes = trials.rows(found, [objective])[0] / (trials.begin * np.exp(solution))
     settings = tuple(
-        NetworkSetting(
+        Setting(
             name=name,
             low=begin * float(np.exp(low)),
             high=begin * float(np.exp(high)),
@@ -292,15 +263,3 @@ def _told(
         binding=tuple(binding),
         evaluations=trials.count,
     )
-
-
-def account_of(network: Network, state: NetworkState, prices: Prices) -> NetworkAccount:
-    """Return the account of a network at rest.
-
-    Raises:
-        SpecificationError: No cost can be counted.
-        BalanceError: Its circuits do not make the streams of the state.
-    """
-    derivative = network_derivative(network, state, equipment=equipment_numbers(prices))
-    made = sum(product.reo_flow for product in state.products.values())
-    return network_account(network, derivative.uses, made, prices)

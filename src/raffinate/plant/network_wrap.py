@@ -76,18 +76,22 @@ def network_of_plant(plant: Plant) -> Network:
             ),
         ),
         units=(unit,),
-        products={
-            product.name: NetworkProduct(
-                name=product.name,
-                title=product.title,
-                stream=f"{CIRCUIT}.{RAFFINATE_OUTLET if at_raffinate else EXTRACT_OUTLET}",
-                elements=product.elements,
-                purity_limit=product.purity_limit,
-            )
-            for at_raffinate, product in ends.items()
-        },
+        products=_products(ends),
         sources=plant.sources,
     )
+
+
+def _products(ends: dict[bool, Product]) -> dict[str, NetworkProduct]:
+    return {
+        product.name: NetworkProduct(
+            name=product.name,
+            title=product.title,
+            stream=f"{CIRCUIT}.{RAFFINATE_OUTLET if at_raffinate else EXTRACT_OUTLET}",
+            elements=product.elements,
+            purity_limit=product.purity_limit,
+        )
+        for at_raffinate, product in ends.items()
+    }
 
 
 def _sections(plant: Plant) -> tuple[NetworkSection, ...]:

@@ -32,6 +32,7 @@ from raffinate.plant.optimise_levers import (
     limits_of,
 )
 from raffinate.plant.optimise_search import Search, margins_of, searched
+from raffinate.plant.optimise_setting import AT_END, Setting
 from raffinate.plant.steady import SteadyState, solve_nominal, solve_steady
 
 if TYPE_CHECKING:
@@ -39,30 +40,6 @@ if TYPE_CHECKING:
 
 SAME = 1e-9
 """Relative difference up to which cost and account are one number, [-]."""
-
-AT_END = 1e-4
-"""Part of its range within which a lever or limit counts as at its end, [-]."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Setting:
-    """A lever at the optimum.
-
-    Attributes:
-        name: Which.
-        low, high: Its range, SI.
-        before, value: At the start and at the optimum, SI.
-        slope: d objective / d lever at the optimum.
-        at_end: Whether it stands at an end of its range.
-    """
-
-    name: str
-    low: float
-    high: float
-    before: float
-    value: float
-    slope: float
-    at_end: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,7 +81,7 @@ class Optimum:
         """Return one row per lever, SI."""
         import pandas as pd
 
-        return pd.DataFrame([_setting_row(each) for each in self.settings])
+        return pd.DataFrame([each.to_dict() for each in self.settings])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, units in the names where they are not SI."""
@@ -126,7 +103,7 @@ class Optimum:
             "recovery": {name: each.recovery for name, each in self.state.products.items()},
             "flows_m3_per_h": {name: getattr(operation, name) * 3600.0 for name in flows},
             "stages": self.stages,
-            "levers": [_setting_row(each) for each in self.settings],
+            "levers": [each.to_dict() for each in self.settings],
             "binding": list(self.binding),
             "reo_held_kg": self.account.held.oxide_mass,
             "balance_error": self.state.balance_error,
@@ -134,18 +111,6 @@ class Optimum:
             "missing": list(self.account.missing),
             "warnings": list(self.state.warnings),
         }
-
-
-def _setting_row(each: Setting) -> dict[str, Any]:
-    return {
-        "lever": each.name,
-        "low": each.low,
-        "high": each.high,
-        "before": each.before,
-        "value": each.value,
-        "slope": each.slope,
-        "at_end": each.at_end,
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

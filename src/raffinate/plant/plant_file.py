@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, ValidationError
 
@@ -160,13 +161,7 @@ def shipped_plants() -> tuple[str, ...]:
     )
 
 
-def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
-    """Read the text of a plant file; its system is loaded by name or path.
-
-    Raises:
-        DataError: The text is no plant file; says where, what and the mend.
-    """
-    document = read_yaml(content, where, FORMAT)
+def _refuse_circuits(document: Mapping[str, Any], where: str) -> None:
     if "circuits" in document:
         raise DataError(
             "the plant is written as many circuits.",
@@ -175,6 +170,16 @@ def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
             mend="`raffinate check`, `solve`, `sensitivity`, `cost`, `optimise` and `probability` "
             "take it; in Python load_network reads it and solve_network solves it.",
         )
+
+
+def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
+    """Read the text of a plant file; its system is loaded by name or path.
+
+    Raises:
+        DataError: The text is no plant file; says where, what and the mend.
+    """
+    document = read_yaml(content, where, FORMAT)
+    _refuse_circuits(document, where)
     try:
         read = _PlantFile.model_validate(document)
     except ValidationError as error:
