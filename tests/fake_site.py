@@ -20,6 +20,7 @@ import uvicorn
 from websockets.sync.client import ClientConnection, connect
 
 from fake_page import HOURS, FakeRun
+from patience import PATIENCE
 from raffinate.errors import DataError
 from raffinate.runtime.metrics import run_metrics
 from raffinate.runtime.page_hub import PageHub
@@ -140,7 +141,7 @@ class Site:
             function()
 
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(work(), self._loop).result(10.0)
+        asyncio.run_coroutine_threadsafe(work(), self._loop).result(PATIENCE)
 
     def open(
         self, path: str, headers: dict[str, str] | None = None, data: object = None
@@ -152,7 +153,7 @@ class Site:
             headers={"Content-Type": "application/json", **(headers or {})},
         )
         try:
-            with urllib.request.urlopen(request, timeout=20.0) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return answer.status, dict(answer.headers), answer.read().decode()
         except HTTPError as error:
             with error:
@@ -184,7 +185,7 @@ class Page:
         self.connection = connection
 
     def receive(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.connection.recv(timeout=20.0))
+        found: dict[str, Any] = json.loads(self.connection.recv(timeout=PATIENCE))
         return found
 
     def send(self, message: object) -> None:
@@ -194,7 +195,7 @@ class Page:
         self, kind: str, good: Callable[[dict[str, Any]], bool] = lambda message: True
     ) -> dict[str, Any]:
         """Return the first message of this kind that is good, within seconds."""
-        end = time.monotonic() + 20.0
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             message = self.receive()
             if message["type"] == kind and good(message):
@@ -222,5 +223,5 @@ def served(site: Site) -> Iterator[Site]:
         yield site
     finally:
         server.should_exit = True
-        thread.join(30.0)
+        thread.join(PATIENCE)
         door.close()

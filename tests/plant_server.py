@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from patience import PATIENCE
 from raffinate.runtime.opcua_client import TagClient
 from raffinate.runtime.records import Record, record_from_json
 from raffinate.runtime.run_directory import RunDirectory
@@ -54,7 +55,7 @@ class PlantServer:
                 user="supervisor",
                 password=self.run.secrets()["supervisor"],
             )
-            await client.connect(10.0)
+            await client.connect(PATIENCE)
             try:
                 return await question(client)
             finally:
@@ -64,7 +65,7 @@ class PlantServer:
         with ThreadPoolExecutor(1) as worker:
             return worker.submit(lambda: asyncio.run(answer())).result()
 
-    def until(self, true: Callable[..., bool], *paths: str, seconds: float = 60.0) -> list[Any]:
+    def until(self, true: Callable[..., bool], *paths: str, seconds: float = PATIENCE) -> list[Any]:
         """Wait until what tags of the plant hold makes `true` true; return it."""
         end = time.monotonic() + seconds
         while True:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
 from raffinate.control.plan import Plan
 from raffinate.errors import DataError, SpecificationError
 from raffinate.plant.plant_file import load_plant
@@ -88,7 +89,7 @@ def serving(pki: Path, port: int, watchdog_s: float = 2.0) -> Iterator[Foreign]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -142,14 +143,14 @@ async def value(client: TagClient, name: str) -> object:
     return found
 
 
-async def until(client: TagClient, name: str, wanted: object, patience: float = 20.0) -> None:
+async def until(client: TagClient, name: str, wanted: object, patience: float = PATIENCE) -> None:
     end = time.monotonic() + patience
     while (found := await value(client, name)) != wanted:
         assert time.monotonic() < end, f"{name} stays {found!r}, not {wanted!r}"
         await asyncio.sleep(0.1)
 
 
-async def report_again(port: PlantPort, patience: float = 40.0) -> PlantReport:
+async def report_again(port: PlantPort, patience: float = PATIENCE) -> PlantReport:
     """Return the first report after a lost link."""
     end = time.monotonic() + patience
     while True:
@@ -163,7 +164,7 @@ async def report_again(port: PlantPort, patience: float = 40.0) -> PlantReport:
 async def readings_of(port: PlantPort, stages: int) -> dict[str, object]:
     """Take reports until so many places have been sampled and the laboratory has spoken."""
     found: dict[str, object] = {}
-    end = time.monotonic() + 30.0
+    end = time.monotonic() + PATIENCE
     while len(found) < stages + 2:
         assert time.monotonic() < end, f"only {sorted(found)} came"
         report = await port.report()
@@ -203,7 +204,7 @@ def test_a_plan_moves_the_plant_and_every_heartbeat_is_counted(foreign, tmp_path
                 await port.send(plan_of(report, number, organic_flow=16.0, scrub_flow=0.9))
             await until(client, "SYS.MODE", "REMOTE")
             number = await value(client, "SUP.PLANNO")
-            end = time.monotonic() + 20.0
+            end = time.monotonic() + PATIENCE
             while abs((await port.report()).measured["organic_flow"] * HOUR - 16.0) > 0.2:
                 assert time.monotonic() < end
                 await port.send(plan_of(report, number + 1, organic_flow=16.0, scrub_flow=0.9))
@@ -350,7 +351,7 @@ def test_a_server_that_died_and_came_back_is_found_again(tmp_path):
             async with port_to(first, tmp_path / "pki") as (port, _):
                 await port.report()
                 first.process.kill()
-                first.process.wait(timeout=30)
+                first.process.wait(timeout=PATIENCE)
                 with pytest.raises(LinkLost):
                     await port.report()
                 with serving(pki, number):
@@ -366,7 +367,7 @@ def test_a_whole_run_operates_it_and_stops_without_moving_anything(tmp_path):
 
     async def watched(server: Foreign) -> tuple[object, object]:
         async with client_of(server, tmp_path / "eyes") as client:
-            end = time.monotonic() + 240.0
+            end = time.monotonic() + PATIENCE
             while await value(client, "SUP.BEATS") < 2:
                 assert time.monotonic() < end, "no two heartbeats came"
                 await asyncio.sleep(0.5)
@@ -397,9 +398,9 @@ def test_a_whole_run_operates_it_and_stops_without_moving_anything(tmp_path):
         try:
             mode, setpoint = asyncio.run(watched(server))
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=60)
+            _, told = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
     assert (mode, setpoint) == ("REMOTE", 14.0)
     assert process.returncode == 0, told

@@ -145,6 +145,7 @@ class Child:
                 self.start()
             return
         code = self._process.poll()
+        self._read_signs(time.monotonic())
         if code is not None:
             self._collect()
             self._failed(code)
@@ -174,13 +175,11 @@ class Child:
         self._kill()
         return self._process.wait()
 
-    def _watch(self) -> None:
-        """Take note of its heartbeat; end it if that stands still.
+    def _read_signs(self, now: float) -> None:
+        """Take note of its heartbeat and of whether it runs, also of one that has just ended.
 
-        The heartbeat is compared with itself on the supervisor's own monotonic clock, so that a
-        jump of the wall clock ends nothing.
+        It may have begun to run and died since the last look.
         """
-        now = time.monotonic()
         status = read_status(self._run, self.name)
         if status is not None and status.pid == self._pid:
             if status.heartbeat_us != self._heartbeat[0]:
@@ -190,6 +189,14 @@ class Child:
                 self._ever_ran = True
                 self._hopeless.clear()
                 self._change("running")
+
+    def _watch(self) -> None:
+        """End it if its heartbeat stands still.
+
+        The heartbeat is compared with itself on the supervisor's own monotonic clock, so that a
+        jump of the wall clock ends nothing.
+        """
+        now = time.monotonic()
         ready = self._running_since is not None
         if self._running_since is not None and now - self._running_since > self._patience.healthy:
             self._failures = 0

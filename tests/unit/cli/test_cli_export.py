@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from patience import PATIENCE
 from raffinate.cli.export import register
 from raffinate.runtime.nodemap_file import load_nodemap
 
@@ -79,7 +80,7 @@ def test_systemd_itself_finds_nothing_wrong(app: typer.Typer, tmp_path: Path) ->
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (verdict.returncode, verdict.stderr) == (0, "")
 
@@ -109,4 +110,4 @@ def test_the_command_loads_no_solver_for_its_help() -> None:
         "import sys, raffinate.cli.export;"
         "assert not {'jax', 'scipy', 'gymnasium', 'pythonfmu'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from patience import PATIENCE
 from raffinate.errors import SpecificationError
 from raffinate.runtime.gym_environment import (
     AGE_SPAN,
@@ -51,7 +52,7 @@ def test_importing_registers_nothing():
         "g.register_environment(); g.register_environment();"
         "assert g.ENVIRONMENT_ID in gymnasium.registry"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
 
 
 def test_the_same_seed_gives_the_same_episode_and_another_seed_another_plant(env):

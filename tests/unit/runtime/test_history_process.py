@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE
 from raffinate.errors import DataError, SpecificationError
 from raffinate.runtime import history_keeper, history_process, history_sources
 from raffinate.runtime.historian import DAY_US, Historian, open_historian
@@ -196,7 +197,7 @@ def follow(kept: Keeper, until: Callable[[], bool]) -> None:
     async def work() -> None:
         stopped = asyncio.Event()
         task = asyncio.create_task(kept.follow(stopped))
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(PATIENCE):
             while not until() and not task.done():
                 await asyncio.sleep(0.001)
         stopped.set()
@@ -434,13 +435,13 @@ def test_the_process_takes_what_comes_and_leaves_nothing_behind(
     stop, status = StopRequest(), StatusWriter(run, "history")
     work = threading.Thread(target=keep_history, args=(run, status, stop))
     work.start()
-    deadline = time.monotonic() + 60.0
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and status.status.detail.get("cursor", {}).get("plant") != 39:
         time.sleep(0.02)
     left_on_disk(run, "plant", 45)
     plant.connected = False
     stop.set()
-    work.join(60.0)
+    work.join(PATIENCE)
     assert not work.is_alive()
     assert not (run.archive / ".archive-left").exists()
     status.write()
@@ -532,7 +533,7 @@ def test_records_come_over_opc_ua_before_and_after_the_server_is_there(
         following = asyncio.create_task(kept.follow(stopped))
         await source.open()
         ring = Ring(run.ring("plant"), sync=False)
-        async with asyncio.timeout(90.0):
+        async with asyncio.timeout(PATIENCE):
             for count in (60, 120):
                 while not kept.trouble:
                     await asyncio.sleep(0.02)

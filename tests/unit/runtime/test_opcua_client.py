@@ -14,6 +14,7 @@ from asyncua import Client, Server, ua
 from opcua_links import TAGS, client_of, logged_in, tag_server
 from opcua_links import pki as pki
 from opcua_links import runner as runner
+from patience import PATIENCE
 from raffinate.errors import DataError, SpecificationError
 from raffinate.runtime.opcua_client import LinkLost, TagClient, WriteRefused
 from raffinate.runtime.opcua_pki import fingerprint, identity, make_identity
@@ -27,7 +28,7 @@ def server(runner, pki):
     runner.run(found.stop())
 
 
-async def until(condition, seconds=20.0):
+async def until(condition, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
@@ -152,7 +153,7 @@ def test_a_server_that_comes_late_is_waited_for(runner, pki):
             await client.connect()
         late = tag_server(pki, port=port_of(server))
         starting = asyncio.create_task(late.start())
-        await client.connect(patience=30.0)
+        await client.connect(patience=PATIENCE)
         assert client.connected
         await client.close()
         await starting
@@ -255,7 +256,7 @@ def test_a_mirror_does_not_notice_that_the_key_of_its_channel_is_changed(
             mirror = await client.mirror(["PLC/Scan"], 50)
             channel = client._client.uaclient.protocol._connection
             first = channel.security_token.TokenId
-            end = time.monotonic() + 20.0
+            end = time.monotonic() + PATIENCE
             while channel.security_token.TokenId == first:
                 assert time.monotonic() < end
                 await asyncio.sleep(0.05)

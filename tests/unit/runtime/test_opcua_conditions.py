@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from asyncua import Client, Server, ua
 
+from patience import PATIENCE
 from raffinate.errors import SpecificationError
 from raffinate.runtime.alarm_list_file import load_alarm_list
 from raffinate.runtime.alarms import ROLE_OF_ACTION, AlarmList, may
@@ -21,7 +22,6 @@ from raffinate.runtime.opcua_conditions import ConditionServer
 
 LOST = {"plc.interlock.organic_lost": ("Organic lost", "high")}
 DEVIATION = {"organic_flow.deviation": ("Organic flow is off", "medium")}
-WAIT = 20.0
 
 
 class Collector:
@@ -37,7 +37,7 @@ class Collector:
         raise AssertionError(status)
 
     async def take(self, count: int = 1) -> list[Any]:
-        return [await asyncio.wait_for(self.queue.get(), WAIT) for _ in range(count)]
+        return [await asyncio.wait_for(self.queue.get(), PATIENCE) for _ in range(count)]
 
 
 @dataclass

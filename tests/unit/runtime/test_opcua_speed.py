@@ -13,6 +13,7 @@ from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 from opcua_links import TAGS, logged_in, tag_server
 from opcua_links import pki as pki
 from opcua_links import runner as runner
+from patience import PATIENCE
 from raffinate.runtime import opcua_speed
 from raffinate.runtime.opcua_cells import TagCell
 from raffinate.runtime.tags import Tag
@@ -93,7 +94,7 @@ class Heard:
         self.values.append(value)
 
     async def heard(self, value):
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(PATIENCE):
             while self.values[-1:] != [value]:
                 await asyncio.sleep(0.02)
 

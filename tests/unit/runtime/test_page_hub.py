@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from patience import PATIENCE
 from raffinate.runtime import page_hub
 from raffinate.runtime.page_hub import MOST_WAITING, PageHub, PushTimes, Visitor
 from raffinate.runtime.web_sessions import LOCAL, Session
@@ -38,7 +39,7 @@ def run(work: Callable[[Feed, PageHub], Awaitable[None]], **given: object) -> No
         hub = PageHub(feed, **given)  # type: ignore[arg-type]
         task = asyncio.create_task(hub.run())
         try:
-            async with asyncio.timeout(20.0):
+            async with asyncio.timeout(PATIENCE):
                 await work(feed, hub)
         finally:
             task.cancel()

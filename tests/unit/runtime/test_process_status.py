@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from patience import PATIENCE
 from raffinate.errors import SpecificationError
 from raffinate.runtime import process_status
 from raffinate.runtime.private_files import now_us, process_start, write_json
@@ -254,7 +255,7 @@ def child(run: RunDirectory, how: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait_for(run: RunDirectory, state: str) -> ProcessStatus:
-    deadline = time.monotonic() + 60.0
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         found = read_status(run, "web")
         if found is not None and found.state == state:
@@ -268,7 +269,7 @@ def test_a_process_ends_in_good_order_on_a_signal(run: RunDirectory, number: int
     with child(run, "serve") as process:
         assert wait_for(run, "running").pid == process.pid
         process.send_signal(number)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     assert wait_for(run, "stopped").error is None
 
 
@@ -277,7 +278,7 @@ def test_a_process_ends_in_good_order_when_its_supervisor_is_gone(run: RunDirect
         wait_for(run, "running")
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     wait_for(run, "stopped")
 
 
@@ -286,7 +287,7 @@ def test_a_process_that_does_not_end_by_then_is_ended(run: RunDirectory) -> None
         wait_for(run, "running")
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(30) == 1
+        assert process.wait(PATIENCE) == 1
 
 
 def test_a_process_that_cannot_run_says_why_and_exits_with_2(run: RunDirectory) -> None:

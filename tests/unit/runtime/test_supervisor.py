@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
 from raffinate.errors import RaffinateError, SpecificationError
 from raffinate.runtime.private_files import is_alive
 from raffinate.runtime.process_status import ProcessStatus, read_status, read_statuses
@@ -104,7 +105,7 @@ class Supervised:
         return next((each for each in read_statuses(self.run) if each.name == name), None)
 
     def until(self, name: str, wanted: Callable[[ProcessStatus], bool]) -> ProcessStatus:
-        deadline = time.monotonic() + 60.0
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             found = self.status(name)
             if found is not None and wanted(found):
@@ -114,7 +115,7 @@ class Supervised:
 
     def end(self) -> int | None:
         self.supervisor.stop()
-        self.thread.join(60.0)
+        self.thread.join(PATIENCE)
         assert not self.thread.is_alive()
         return self.code
 
@@ -216,6 +217,25 @@ def test_patience_grows_with_every_failure_and_returns_with_health(
         child.stop(lambda: False)
 
 
+def test_one_that_ran_and_died_between_two_looks_has_run(run: RunDirectory) -> None:
+    behave(run, web="serve")
+    child = Child(run, "web", command_of(run)("web"), QUICK)
+    child.start()
+    try:
+        while (status := read_status(run, "web")) is None or status.state != "running":
+            time.sleep(0.01)
+        os.kill(status.pid, signal.SIGKILL)
+        while is_alive(status.pid) and child._process is not None and child._process.poll() is None:
+            time.sleep(0.01)
+        child.look()
+        assert child.last_exit == -signal.SIGKILL
+        for _ in range(QUICK.hopeless):
+            child._failed(2)
+        assert not child.hopeless
+    finally:
+        child.stop(lambda: False)
+
+
 def test_a_process_that_crashes_at_every_start_is_tried_on_and_on(run: RunDirectory) -> None:
     names = behave(run, twin="serve", web="crash")
     with supervised(run, names) as found:
@@ -263,7 +283,7 @@ def test_a_process_whose_settings_cannot_work_ends_the_run_with_its_own_words(
 ) -> None:
     names = behave(run, twin="serve", web="refuse")
     with supervised(run, names) as found:
-        found.thread.join(60.0)
+        found.thread.join(PATIENCE)
         assert isinstance(found.error, SpecificationError)
         assert found.error.to_dict() == {
             "where": "web",
@@ -408,7 +428,7 @@ def own_process(run: RunDirectory) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def all_running(run: RunDirectory) -> dict[str, int]:
-    deadline = time.monotonic() + 60.0
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         found = [each for each in read_statuses(run) if each.name != "supervisor"]
         if len(found) == 2 and all(running(each) for each in found):
@@ -423,7 +443,7 @@ def test_the_supervisor_stops_everything_on_a_signal(run: RunDirectory, number: 
     with own_process(run) as process:
         started = all_running(run)
         process.send_signal(number)
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     assert order(run)[2:] == ["-web", "-twin"]
     assert not any(is_alive(pid) for pid in started.values())
 

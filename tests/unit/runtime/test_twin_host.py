@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from patience import PATIENCE
 from plant_over_nodes import JoinedPlant
 from raffinate.errors import SpecificationError
 from raffinate.runtime import twin_host as module
@@ -27,11 +28,11 @@ def moving(joined):
     thread = threading.Thread(target=joined.twin.run_until_stopped)
     yield thread
     joined.twin.stop()
-    thread.join(timeout=30.0)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
-def until(true, seconds: float = 30.0) -> None:
+def until(true, seconds: float = PATIENCE) -> None:
     for _ in range(int(seconds / 0.01)):
         if true():
             return
@@ -171,5 +172,5 @@ def test_a_guard_that_comes_back_is_in_step_again_however_fast_the_plant_is(tmp_
         until(lambda: asyncio.run(answered()) and not plant.twin.alone)
     finally:
         plant.twin.stop()
-        thread.join(timeout=30.0)
+        thread.join(PATIENCE)
         plant.close()

@@ -16,6 +16,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from fake_page import FLOWS, FakeRun
+from patience import PATIENCE
 from raffinate.errors import SpecificationError
 from raffinate.runtime.audit import verify_audit
 from raffinate.runtime.historian import open_historian
@@ -135,7 +136,7 @@ def linked(state: dict[str, Any], name: str) -> bool:
 
 
 def read(address: str) -> str:
-    with urlopen(address, timeout=10.0) as answer:
+    with urlopen(address, timeout=PATIENCE) as answer:
         found: str = answer.read().decode()
     return found
 
@@ -143,7 +144,7 @@ def read(address: str) -> str:
 @pytest.mark.slow
 def test_a_page_sees_both_servers_and_outlives_a_cut_link(run):
     async def main() -> None:
-        async with asyncio.timeout(60.0):
+        async with asyncio.timeout(PATIENCE):
             await play(run)
 
     asyncio.run(main())
