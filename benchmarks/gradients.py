@@ -4,6 +4,7 @@ Prints JSON. CPU time of one thread, medians after a warm-up; the ratio is taken
 
     python benchmarks/gradients.py
     python benchmarks/gradients.py --plant ceprnd_p507 --repeats 9
+    python benchmarks/gradients.py --plant full15 --repeats 3
 """
 
 from __future__ import annotations
@@ -21,12 +22,26 @@ import numpy as np
 
 from raffinate.plant.economics_prices import Figure, Prices
 from raffinate.plant.gradients_point import SolvedPoint, solved_point
-from raffinate.plant.plant_file import load_plant
+from raffinate.plant.network import Network
+from raffinate.plant.network_file import load_network
+from raffinate.plant.network_levers import at_state, lever_values, with_levers
+from raffinate.plant.network_outcomes import network_gradients
+from raffinate.plant.network_solve import solve_network
+from raffinate.plant.plant_file import load_plant, shipped_plants
 from raffinate.plant.steady import solve_nominal, solve_steady
 from raffinate.sources import Source
 
 STEPS = (1e-4, 1e-5, 1e-6)
 """Relative steps of the central differences."""
+
+NETWORK_STEPS = (1e-6, 1e-7, 1e-8)
+"""The same of a network, whose impurities may move by decades with a thousandth of a flow."""
+
+COMPARED = 6
+"""Flows of a network that are moved."""
+
+ONE_CIRCUIT = frozenset(shipped_plants())
+"""Plants of one circuit; all others are networks."""
 
 PLACEHOLDER = Source(title="Placeholder: only the time counts", evidence="assumed")
 
@@ -102,16 +117,72 @@ def measured(name: str, repeats: int) -> dict[str, Any]:
     return found
 
 
+def network_agreement(network: Network, step: float, count: int) -> dict[str, float]:
+    """Return how far slopes by flows are from central differences, relative.
+
+    Args:
+        network: With its flows written into it.
+        step: Relative.
+        count: Flows that are moved, evenly from all.
+    """
+    state = solve_network(network)
+    told = network_gradients(network, state, prices=prices())
+    rows = [k for k, n in enumerate(told.outcomes) if n.startswith(("log_impurity", "cost"))]
+    known = lever_values(network)
+    names = [name for name in known if name in told.inputs]
+    found = []
+    for name in names[:: max(len(names) // count, 1)][:count]:
+        ends = []
+        for sign in (1.0, -1.0):
+            turned = with_levers(network, {name: known[name] * (1.0 + sign * step)})
+            there = solve_network(turned, start=state)
+            ends.append(network_gradients(turned, there, prices=prices()).outcome_values[rows])
+        expected = (ends[0] - ends[1]) / (2.0 * step)
+        slopes = told.slopes[rows, told.inputs.index(name)] * known[name]
+        size = max(1e-3, float(np.abs(expected).max()))
+        found.append(float(np.abs(slopes - expected).max()) / size)
+    return {
+        "flows": len(found),
+        "step": step,
+        "median": float(np.median(found)),
+        "worst": max(found),
+    }
+
+
+def network_measured(name: str, repeats: int) -> dict[str, Any]:
+    """Return times, ratios and agreement for one plant of many circuits."""
+    network = load_network(name)
+    state = solve_network(network)
+    solve = median_time(lambda: solve_network(network), repeats)
+    found: dict[str, Any] = {"plant": name, "stages": network.stages, "cold_solve_s": solve}
+    for label, meet in (("free", False), ("met", True)):
+        told = network_gradients(network, state, meet=meet, prices=prices())
+        spent = median_time(
+            lambda meet=meet: network_gradients(network, state, meet=meet, prices=prices()),
+            repeats,
+        )
+        found[label] = {
+            "outcomes": len(told.outcomes),
+            "inputs": len(told.inputs),
+            "all_gradients_s": spent,
+            "ratio_to_cold_solve": spent / solve,
+        }
+    there = at_state(network, state)
+    found["differences"] = [network_agreement(there, step, COMPARED) for step in NETWORK_STEPS]
+    return found
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plant", default="ceprnd_p507")
     parser.add_argument("--repeats", type=int, default=7)
     asked = parser.parse_args()
+    work = measured if asked.plant in ONE_CIRCUIT else network_measured
     told = {
         "load_average_1_min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "must": "gradient of the cost at most 3 times the solve",
-        **measured(asked.plant, asked.repeats),
+        **work(asked.plant, asked.repeats),
     }
     print(json.dumps(told, indent=2))
 
