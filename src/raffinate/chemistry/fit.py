@@ -10,6 +10,7 @@ import numpy as np
 
 from raffinate.chemistry.elements import rare_earth
 from raffinate.chemistry.fit_activity import solve
+from raffinate.chemistry.fit_flask import Floats
 from raffinate.chemistry.fit_map import Estimate
 from raffinate.chemistry.fit_predict import by_row, forecast
 from raffinate.chemistry.fit_priors import (
@@ -18,7 +19,7 @@ from raffinate.chemistry.fit_priors import (
     SeparationPrior,
     default_priors,
 )
-from raffinate.chemistry.fit_problem import FitActivity, Floats, Problem, build_problem
+from raffinate.chemistry.fit_problem import FitActivity, Problem, build_problem
 from raffinate.chemistry.fit_report import FitResult, SeparationReport, score_rows
 from raffinate.chemistry.fit_system_file import (
     ASSUMED_SAPONIFICATION_CONSTANT,
@@ -102,9 +103,9 @@ def _result(
     table, count = problem.table, len(problem.elements)
     alone, all_in, unfiltered = best, problem, best
     if problem.separations:
-        _, alone = solve(replace(problem, separations=()), best.unknowns)
+        _, alone = solve(replace(problem, separations=()), best)
     if not problem.keep.all():
-        all_in, unfiltered = solve(problem.using(np.ones_like(problem.keep)), best.unknowns)
+        all_in, unfiltered = solve(problem.using(np.ones_like(problem.keep)), best)
     told = forecast(problem, best)
     predicted, measured = by_row(problem, told.log10_ratio), by_row(problem, problem.measured)
     used = problem.keep[table.test]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raffinate.chemistry.fit_flask import Floats
 from raffinate.chemistry.fit_map import Estimate, estimate
-from raffinate.chemistry.fit_problem import Floats, Problem
-from raffinate.chemistry.nonideality import build_nonideality
+from raffinate.chemistry.fit_problem import FitActivity, Problem
 from raffinate.chemistry.species import free_species
 from raffinate.errors import ConvergenceError
-from raffinate.numerics.jax_setup import jnp
+
+if TYPE_CHECKING:
+    from raffinate.chemistry.nonideality import BuiltNonIdeality
 
 ROUNDS = 12
 """Most times the coefficients are found again."""
@@ -23,7 +27,7 @@ BACKGROUND = ("ammonium", "sodium", "chloride")
 """Ions besides metals and acid whose coefficients are known together with theirs."""
 
 
-def solve(problem: Problem, start: Floats | None = None) -> tuple[Problem, Estimate]:
+def solve(problem: Problem, start: Estimate | None = None) -> tuple[Problem, Estimate]:
     """Return the estimate of a problem, and the problem with the coefficients that belong to it.
 
     K = y h³γ_H³/(x γ_RE f³), so log₁₀ γ_RE - 3 log₁₀ γ_H adds to log₁₀ K in each flask. It is taken
@@ -42,7 +46,7 @@ def solve(problem: Problem, start: Floats | None = None) -> tuple[Problem, Estim
         if history[-1] < SETTLED:
             return problem, best
         problem = replace(problem, shift=shift)
-        best = estimate(problem, best.unknowns)
+        best = estimate(problem, best)
     raise _unsettled(problem, history)
 
 
@@ -75,21 +79,29 @@ def _unsettled(problem: Problem, history: list[float]) -> ConvergenceError:
 
 def activity_shift(problem: Problem, unknowns: Floats) -> Floats:
     """Return log₁₀ γ_RE - 3 log₁₀ γ_H in every flask at equilibrium, (flask, element), [-]."""
+    from raffinate.numerics.jax_setup import jnp
+
     shaken = problem.shake(unknowns)
-    taken = [np.asarray(part) for part in (problem.flasks.feed, problem.flasks.oa_ratio)]
-    left = taken[0] / (1.0 + taken[1][:, None] * 10.0 ** np.asarray(shaken.log10_ratio))
-    proton = np.asarray(shaken.proton)
-    table = problem.table
+    flasks, table, proton = problem.flasks, problem.table, shaken.proton
+    left = flasks.feed / (1.0 + flasks.oa_ratio[:, None] * 10.0**shaken.log10_ratio)
     amounts = {symbol: left[:, place] for place, symbol in enumerate(problem.elements)}
     amounts |= {"proton": proton}
     amounts |= {ion: table.background_of(ion) for ion in BACKGROUND[:2]}
     charge = 3.0 * left.sum(axis=1) + proton
     amounts["chloride"] = charge + amounts["ammonium"] + amounts["sodium"]
     names = tuple(name for name, amount in amounts.items() if np.any(amount > 0.0))
-    built = build_nonideality(problem.activity, [free_species(name) for name in names])
+    built = _liquor_model(problem.activity, names)
     aqueous = jnp.asarray(np.stack([amounts[name] for name in names]))
     organic = jnp.zeros((0, len(proton)))
     logs = np.asarray(built.model.log_coefficients(aqueous, organic, built.parameters)[0])
     places = [names.index(symbol) for symbol in problem.elements]
     shift = (logs[places] - 3.0 * logs[names.index("proton")]).T / np.log(10.0)
     return np.asarray(shift, dtype=np.float64)
+
+
+@cache
+def _liquor_model(activity: FitActivity, names: tuple[str, ...]) -> BuiltNonIdeality:
+    """Return the model of a liquor; it is asked for in every round and read from files."""
+    from raffinate.chemistry.nonideality import build_nonideality
+
+    return build_nonideality(activity, [free_species(name) for name in names])

@@ -8,12 +8,12 @@ from itertools import pairwise, product
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.chemistry.fit_map import Estimate, invert
-from raffinate.chemistry.fit_model import Flasks
-from raffinate.chemistry.fit_problem import Floats, Problem, predict_flasks
+from raffinate.chemistry.fit_flask import Flasks, Floats
+from raffinate.chemistry.fit_map import Estimate
+from raffinate.chemistry.fit_problem import Problem, predict_flasks
 from raffinate.chemistry.fit_report import FitResult
+from raffinate.chemistry.fit_rows import invert
 from raffinate.lab.shake_out import ASSUMED_ASSAY_DEVIATION
-from raffinate.numerics.jax_setup import jnp
 
 WEAK_DEVIATION = 0.1
 """Standard deviation of a combination of log₁₀ K above which it is named, [-]."""
@@ -145,7 +145,7 @@ def _experiment(
             best = (name, old, new)
     return Experiment(
         elements=elements,
-        feed=float(np.asarray(flasks.feed[place]).sum()),
+        feed=float(flasks.feed[place].sum()),
         acidity=float(flasks.acidity[place]),
         extractant=2.0 * float(flasks.extractant[place]),
         oa_ratio=float(flasks.oa_ratio[place]),
@@ -175,12 +175,12 @@ def _candidates(problem: Problem) -> tuple[Flasks, list[tuple[str, ...]]]:
         feed[row, [names.index(name) for name in chosen]] = amount / len(chosen)
     zero = np.zeros(len(grid))
     flasks = Flasks(
-        feed=jnp.asarray(feed),
-        acidity=jnp.asarray([item[2] for item in grid]),
-        at_end=jnp.asarray(zero > 0.0),
-        extractant=jnp.asarray([0.5 * item[3] for item in grid]),
-        saponified=jnp.asarray(zero),
-        oa_ratio=jnp.asarray([item[4] for item in grid]),
+        feed=feed,
+        acidity=np.array([item[2] for item in grid]),
+        at_end=zero > 0.0,
+        extractant=np.array([0.5 * item[3] for item in grid]),
+        saponified=zero,
+        oa_ratio=np.array([item[4] for item in grid]),
         exchange_constant=problem.flasks.exchange_constant,
     )
     return flasks, [tuple(item[0]) for item in grid]
@@ -192,9 +192,9 @@ def _candidate_rows(problem: Problem, best: Estimate, flasks: Flasks) -> tuple[F
     unknowns = np.concatenate([best.unknowns[:shared], np.zeros(1 + width)])
     predicted, slopes = predict_flasks(flasks, unknowns, problem.reference)
     readable = (predicted > np.log10(READABLE[0])) & (predicted < np.log10(READABLE[1]))
-    held = (np.asarray(flasks.feed) > 0.0) & readable
+    held = (flasks.feed > 0.0) & readable
     slopes = np.where(held[:, :, None], slopes, 0.0)
-    carried = np.asarray(flasks.oa_ratio)[:, None] * 10.0**predicted
+    carried = flasks.oa_ratio[:, None] * 10.0**predicted
     assay = np.sqrt(2.0) * ASSUMED_ASSAY_DEVIATION * (1.0 + carried) / carried / np.log(10.0)
     assay = assay * problem.effects.assay.root_mean_square
     both = held[:, :, None] & held[:, None, :]

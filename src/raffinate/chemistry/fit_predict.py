@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.chemistry.fit_activity import with_own_activities
+from raffinate.chemistry.fit_flask import Floats
 from raffinate.chemistry.fit_map import Estimate
-from raffinate.chemistry.fit_problem import Floats, Problem
+from raffinate.chemistry.fit_problem import Problem
 
 NORMAL_90 = 1.6448536269514722
 """Half width of the central 90 % of a normal law, in standard deviations, [-]."""
@@ -55,9 +56,9 @@ def forecast(problem: Problem, best: Estimate) -> Forecast:
     return Forecast(
         log10_ratio=predicted,
         deviation=np.sqrt(variance + np.where(problem.present, stated, 0.0) ** 2),
-        loading=np.asarray(shaken.loading),
-        proton=np.asarray(shaken.proton),
-        free_extractant=np.asarray(shaken.free_extractant),
+        loading=shaken.loading,
+        proton=shaken.proton,
+        free_extractant=shaken.free_extractant,
     )
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.chemistry.fit_model import Flasks, Shaken, check_shaken, flasks_of, shake_flasks
+from raffinate.chemistry.fit_flask import Flasks, Floats, Shaken, shake_flasks
+from raffinate.chemistry.fit_model import check_shaken, flasks_of
 from raffinate.chemistry.fit_priors import EffectPriors, LoadingPrior, SeparationPrior
 from raffinate.lab.shake_out import ShakeOutTable
-from raffinate.numerics.jax_setup import Array, jax
-
-Floats = NDArray[np.float64]
 
 FitActivity = Literal["ideal", "pitzer"]
 """Models of the liquor with which a table can be fitted."""
@@ -36,6 +33,11 @@ class Scales:
     series: float
     laboratory: float
     assay: tuple[float, ...]
+
+    @property
+    def flat(self) -> tuple[float, ...]:
+        """All of them in the order above."""
+        return self.flask, self.series, self.laboratory, *self.assay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -121,14 +123,13 @@ class Problem:
         Raises:
             ConvergenceError: The equilibrium of a flask was not found.
         """
-        shaken, slopes = _predicting()(self.flasks, self.own, self.shift, self.reference, unknowns)
+        shaken, slopes = _predict(self.flasks, self.own, self.shift, self.reference, unknowns)
         check_shaken(shaken, self.table)
-        return np.asarray(shaken.log10_ratio), np.asarray(slopes)
+        return shaken.log10_ratio, slopes
 
     def shake(self, unknowns: Floats) -> Shaken:
         """Return every flask at equilibrium."""
-        shaken, _ = _predicting()(self.flasks, self.own, self.shift, self.reference, unknowns)
-        return Shaken(*(cast("Array", np.asarray(part)) for part in shaken))
+        return _predict(self.flasks, self.own, self.shift, self.reference, unknowns)[0]
 
     def without_effects(self, unknowns: Floats) -> Floats:
         """Return the unknowns with the offsets of all laboratories at 0."""
@@ -199,28 +200,25 @@ def predict_flasks(flasks: Flasks, unknowns: Floats, reference: float) -> tuple[
     """Return log₁₀ D and slopes of flasks of one more laboratory; see `Problem.predict`."""
     count = flasks.feed.shape
     own, shift = np.zeros(count[0], dtype=np.intp), np.zeros(count)
-    shaken, slopes = _predicting()(flasks, own, shift, reference, unknowns)
-    return np.asarray(shaken.log10_ratio), np.asarray(slopes)
+    shaken, slopes = _predict(flasks, own, shift, reference, unknowns)
+    return shaken.log10_ratio, slopes
 
 
-@cache
-def _predicting() -> Callable[..., tuple[Shaken, Array]]:
-    def shaken(
-        unknowns: Array, flasks: Flasks, own: Array, shift: Array, reference: Array
-    ) -> tuple[Array, Shaken]:
-        width = flasks.feed.shape[1]
-        constant, terms = unknowns[:width], unknowns[width : width + 2]
-        effects = unknowns[width + 2 :]
-        count = effects.shape[0] // (1 + width)
-        level, series = effects[:count], effects[count:].reshape(count, width)
-        local = constant + shift + level[own, None] + series[own]
-        found = shake_flasks(flasks, local, constant - reference, terms)
-        return found.log10_ratio, found
-
-    def predicting(
-        flasks: Flasks, own: Array, shift: Array, reference: Array, unknowns: Array
-    ) -> tuple[Shaken, Array]:
-        slopes, found = jax.jacfwd(shaken, has_aux=True)(unknowns, flasks, own, shift, reference)
-        return found, slopes
-
-    return jax.jit(predicting)
+def _predict(
+    flasks: Flasks, own: NDArray[np.intp], shift: Floats, reference: float, unknowns: Floats
+) -> tuple[Shaken, Floats]:
+    """Shake flasks with the unknowns of a problem, and return the slopes on them."""
+    width = flasks.feed.shape[1]
+    constant, terms, effects = np.split(unknowns, [width, width + 2])
+    count = len(effects) // (1 + width)
+    level, series = effects[:count], effects[count:].reshape(count, width)
+    local = constant + shift + level[own, None] + series[own]
+    shaken, by = shake_flasks(flasks, local, constant - reference, terms)
+    slopes = np.zeros((*flasks.feed.shape, len(unknowns)))
+    slopes[:, :, :width] = by.constant + by.kappa
+    slopes[:, :, width : width + 2] = by.terms
+    place, offsets = np.arange(len(own)), width + 2
+    slopes[place, :, offsets + own] = by.constant.sum(axis=2)
+    columns = offsets + count + own[:, None] * width + np.arange(width)
+    slopes[place[:, None], :, columns] = np.swapaxes(by.constant, 1, 2)
+    return shaken, slopes

@@ -8,13 +8,26 @@ from itertools import pairwise
 
 import numpy as np
 
-from raffinate.chemistry.fit_map import Estimate, flask_covariance, invert, whiten
+from raffinate.chemistry.fit_flask import Floats
+from raffinate.chemistry.fit_map import Estimate
 from raffinate.chemistry.fit_predict import NORMAL_90
-from raffinate.chemistry.fit_problem import Floats, Problem
+from raffinate.chemistry.fit_problem import Problem
 from raffinate.chemistry.fit_report import FitResult
+from raffinate.chemistry.fit_rows import (
+    Quadratic,
+    distances,
+    expand,
+    locate,
+    prior_misfit,
+    robust_weights,
+    solve_scaled,
+)
 
 STEPS = 40
 """Most steps with one constant held; robust weights are renewed at each."""
+
+LEAST_LEFT = 0.25
+"""Share of the curvature in any direction that must be left as the robust weights follow, [-]."""
 
 SEARCHES = 8
 """Most trials for one end of an interval."""
@@ -102,36 +115,39 @@ def _end(
 
 def _cost(problem: Problem, best: Estimate, unknowns: Floats) -> float:
     """Return -2 ln of the posterior at the scales of the fit, up to a constant."""
-    predicted, _ = problem.predict(unknowns)
-    residual = np.where(problem.present, predicted - problem.measured, 0.0)[:, :, None]
-    pulled = np.linalg.solve(flask_covariance(problem, best.scales), residual)
-    distance = np.sum(residual * pulled, axis=(1, 2))[problem.keep]
+    distance = distances(problem, locate(problem, unknowns).predicted, best.scales)[problem.keep]
     tail, count = problem.effects.tail, problem.present.sum(axis=1)[problem.keep]
-    known, _ = problem.separation_rows(unknowns)
-    prior = unknowns / problem.prior_deviations(best.scales)
-    return float(np.sum((tail + count) * np.log1p(distance / tail)) + known @ known + prior @ prior)
+    by_flask = (tail + count) * np.log1p(distance / tail)
+    return float(np.sum(by_flask)) + prior_misfit(problem, unknowns, best.scales)
 
 
 def _refit(problem: Problem, best: Estimate, direction: Floats, distance: float) -> Floats:
     """Return the best unknowns with `direction` moved by `distance` from the best fit."""
     along = best.covariance @ direction
     unknowns = best.unknowns + along * (distance / (direction @ along))
-    precision = problem.prior_deviations(best.scales) ** -2.0
-    tail, count = problem.effects.tail, problem.present.sum(axis=1)
     for _ in range(STEPS):
-        predicted, slopes = problem.predict(unknowns)
-        residual = (predicted - problem.measured)[:, :, None]
-        off = np.where(problem.present[:, :, None], residual, 0.0)
-        pulled = np.linalg.solve(flask_covariance(problem, best.scales), off)
-        weight = (tail + count) / (tail + np.sum(off * pulled, axis=(1, 2)))
-        both = whiten(problem, np.concatenate([residual, slopes], axis=2), best.scales, weight)
-        known, known_slopes = problem.separation_rows(unknowns)
-        whole = both[:, 1:].T @ both[:, 1:] + np.diag(precision) + known_slopes.T @ known_slopes
-        pull = both[:, 1:].T @ both[:, 0] + precision * unknowns + known_slopes.T @ known
-        inverse = invert(whole)
-        step, across = -inverse @ pull, inverse @ direction
-        step -= across * (direction @ step) / (direction @ across)
+        point = locate(problem, unknowns)
+        weight = robust_weights(problem, point.predicted, best.scales)
+        here = expand(problem, point, best.scales, weight)
+        both = solve_scaled(_curvature(here), np.column_stack([-here.pull, direction]))
+        step, across = both[:, 0], both[:, 1]
+        step = step - across * (direction @ step) / (direction @ across)
         unknowns = unknowns + step
         if np.max(np.abs(step)) < 1e-7:
             break
     return unknowns
+
+
+def _curvature(here: Quadratic) -> Floats:
+    """Return the curvature with weights that follow, or with held ones where little is left.
+
+    Steps with held weights arrive slowly and surely; the others are at most as many times longer
+    as `LEAST_LEFT` allows.
+    """
+    root = np.sqrt(np.diag(here.precision))
+    left = (1.0 - LEAST_LEFT) * here.precision - here.yielding
+    try:
+        np.linalg.cholesky(left / np.outer(root, root))
+    except np.linalg.LinAlgError:
+        return here.precision
+    return here.precision - here.yielding

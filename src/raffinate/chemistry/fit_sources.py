@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.chemistry.fit_activity import solve
+from raffinate.chemistry.fit_flask import Floats
 from raffinate.chemistry.fit_predict import NORMAL_90, Forecast, by_row, forecast
-from raffinate.chemistry.fit_problem import Floats, Problem
+from raffinate.chemistry.fit_problem import Problem
 from raffinate.chemistry.fit_report import ALL, FitResult
 
 
@@ -149,7 +150,7 @@ def leave_one_source_out(result: FitResult, *, unfiltered: bool = False) -> Sour
         if not rows.any() or not others.keep.any():
             continue
         refit = bool((whole.keep & own).any())
-        told = forecast(*(solve(others) if refit else (whole, best)))
+        told = forecast(*(solve(others, best) if refit else (whole, best)))
         predicted[rows] = by_row(whole, told.log10_ratio)[rows]
         deviation[rows] = by_row(whole, told.deviation)[rows]
         counts = bool(whole.keep[own].any())

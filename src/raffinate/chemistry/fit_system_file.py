@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from raffinate.chemistry.fit_flask import Floats
 from raffinate.chemistry.fit_map import Estimate
-from raffinate.chemistry.fit_problem import FitActivity, Floats, Problem
+from raffinate.chemistry.fit_problem import FitActivity, Problem
 from raffinate.chemistry.loading import LoadingModel
 from raffinate.chemistry.system import ExtractionSystem, ValidityRanges
 from raffinate.lab.shake_out import ShakeOutTable

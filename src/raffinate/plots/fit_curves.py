@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.chemistry.fit_model import Flasks
+from raffinate.chemistry.fit_flask import Flasks, Floats
 from raffinate.chemistry.fit_predict import NORMAL_90, flask_variance
 from raffinate.chemistry.fit_problem import predict_flasks
 from raffinate.chemistry.fit_report import FitResult
-from raffinate.numerics.jax_setup import Array, jnp
 from raffinate.plots.fit_figures import BAND, INK, Panel, new_axes, to_svg
 from raffinate.plots.parity import laboratory_markers
 from raffinate.units import PER_LITRE
@@ -74,17 +73,16 @@ def _draw_isotherm(
     feed[:, place] = np.linspace(0.02, 1.1, CURVE_POINTS) * table.aqueous_feed[rows].max()
     taken = problem.flasks
 
-    def repeat(values: Array) -> Array:
-        return jnp.full(CURVE_POINTS, values[test])
+    def repeat(values: Floats) -> Floats:
+        return np.full(CURVE_POINTS, values[test])
 
-    flasks = Flasks(
-        jnp.asarray(feed),
-        repeat(taken.acidity),
-        repeat(taken.at_end),
-        repeat(taken.extractant),
-        repeat(taken.saponified),
-        repeat(taken.oa_ratio),
-        taken.exchange_constant,
+    flasks = taken._replace(
+        feed=feed,
+        acidity=repeat(taken.acidity),
+        at_end=np.full(CURVE_POINTS, taken.at_end[test]),
+        extractant=repeat(taken.extractant),
+        saponified=repeat(taken.saponified),
+        oa_ratio=repeat(taken.oa_ratio),
     )
     middle, deviation = _ratio_and_deviation(result, flasks, place)
     oa = taken.oa_ratio[test]
@@ -132,7 +130,7 @@ def separation_panels(result: FitResult) -> Iterator[Panel]:
     """Yield β of neighbours against loading: fit with its 90 % band, flasks, and priors."""
     problem = result.problem
     order = np.argsort(result.system.log10_extraction_constant)
-    loading = np.asarray(problem.shake(problem.without_effects(result.estimate.unknowns)).loading)
+    loading = problem.shake(problem.without_effects(result.estimate.unknowns)).loading
     for low, high in pairwise(order):
         both = problem.present[:, low] & problem.present[:, high]
         pair = (problem.elements[high], problem.elements[low])

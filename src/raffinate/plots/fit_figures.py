@@ -61,6 +61,7 @@ def new_axes(width: float = 5.0, height: float = 3.9) -> tuple[Figure, Axes]:
 def to_svg(figure: Figure, name: str) -> str:
     """Return a figure as an inline SVG; `name` keeps its marks apart from those of the others."""
     import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     for axes in figure.axes:
         for label in (axes.xaxis.label, axes.yaxis.label):
@@ -70,7 +71,9 @@ def to_svg(figure: Figure, name: str) -> str:
             text.set_color(INK)
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        # `savefig` would draw everything once more to lay it out.
+        canvas = FigureCanvasSVG(figure)
+        canvas.print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
     drawing = buffer.getvalue()
     drawing = drawing[drawing.index("<svg") :]
     for sentinel, colour in {**_PAGE_COLOURS, _DARKEST: "var(--ink)"}.items():
@@ -114,10 +117,10 @@ def residual_panels(result: FitResult) -> Iterator[Panel]:
     told = result.problem.shake(result.problem.without_effects(result.estimate.unknowns))
     variables = {
         "acid of the feed, mol/L": (table.acidity[test] / PER_LITRE, True),
-        "acid after shaking, mol/L": (np.asarray(told.proton)[test] / PER_LITRE, True),
+        "acid after shaking, mol/L": (told.proton[test] / PER_LITRE, True),
         "extractant as HA, mol/L": (table.extractant_concentration[test] / PER_LITRE, False),
         "metal in the feed, mol/L": (table.aqueous_feed / PER_LITRE, True),
-        "share of extractant loaded": (np.asarray(told.loading)[test], False),
+        "share of extractant loaded": (told.loading[test], False),
         "log₁₀ D measured": (result.measured, False),
     }
     for number, (label, (values, logarithmic)) in enumerate(variables.items()):
@@ -139,6 +142,8 @@ def _scatter(axes: Axes, result: FitResult, across: np.ndarray, height: np.ndarr
             own = (elements == symbol) & (laboratories == laboratory)
             for used in (True, False):
                 chosen = own & (result.used == used)
+                if not chosen.any():
+                    continue
                 axes.scatter(
                     across[chosen],
                     height[chosen],

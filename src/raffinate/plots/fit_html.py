@@ -86,6 +86,15 @@ def _headline(result: FitResult, assessment: Assessment) -> str:
 
 
 def _sections(result: FitResult, assessment: Assessment) -> Iterator[str]:
+    yield from _found(result, assessment)
+    if assessment.left_out.scores:
+        yield _unseen(assessment)
+    yield from _judged(result, assessment)
+    yield from _doubted(result, assessment)
+
+
+def _found(result: FitResult, assessment: Assessment) -> Iterator[str]:
+    """Yield what the tests say."""
     yield _section(
         "Constants",
         "log₁₀ K with its deviation, its 90 % profile interval and, for comparison, the value had "
@@ -99,14 +108,20 @@ def _sections(result: FitResult, assessment: Assessment) -> Iterator[str]:
         separations_table(result),
         _gallery(separation_panels(result)),
     )
-    if assessment.left_out.scores:
-        yield _section(
-            "Laboratories not seen",
-            "Each laboratory is predicted from the others, its own offset unknown: what to expect "
-            "of the next one. One that was left out before fitting is printed but not pooled.",
-            source_scores_table(assessment.left_out, "Exclusions kept"),
-            source_scores_table(assessment.left_out_unfiltered, "Nothing excluded"),
-        )
+
+
+def _unseen(assessment: Assessment) -> str:
+    return _section(
+        "Laboratories not seen",
+        "Each laboratory is predicted from the others, its own offset unknown: what to expect "
+        "of the next one. One that was left out before fitting is printed but not pooled.",
+        source_scores_table(assessment.left_out, "Exclusions kept"),
+        source_scores_table(assessment.left_out_unfiltered, "Nothing excluded"),
+    )
+
+
+def _judged(result: FitResult, assessment: Assessment) -> Iterator[str]:
+    """Yield how well predictions and tests agree."""
     yield _section(
         "Parity",
         "Bars are 90 % intervals for a new laboratory.",
@@ -126,6 +141,10 @@ def _sections(result: FitResult, assessment: Assessment) -> Iterator[str]:
         "Elements shaken alone; bands are 90 % for a new laboratory.",
         _gallery(isotherm_panels(result)),
     )
+
+
+def _doubted(result: FitResult, assessment: Assessment) -> Iterator[str]:
+    """Yield what is not known, what was left out, and what everything rests on."""
     yield _section(
         "What the tests cannot tell",
         "Separation factors known from elsewhere set aside.",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,24 @@ from raffinate.chemistry.fit_priors import (
 from raffinate.chemistry.fit_report import FitResult
 from raffinate.chemistry.system_file import load_system, write_system
 from raffinate.errors import DataError, SpecificationError
-from raffinate.lab.shake_out import AcidityReading, load_shake_outs, parse_shake_outs
+from raffinate.lab.shake_out import (
+    AcidityReading,
+    ShakeOutTable,
+    load_shake_outs,
+    parse_shake_outs,
+)
 from raffinate.sources import Source
 from shake_out_tables import FLASKS, TRUE_LOG10_K, table_text
 
 FITTED = "p507_hcl"
 SHIPPED = "pc88a_hcl_batch_tests"
 LI_1987 = Path(__file__).parents[2] / "literature" / "pc88a_hcl_log_k_li1987.csv"
+
+
+@cache
+def flask_table() -> ShakeOutTable:
+    """One table for every example, which hypothesis cannot take from a fixture."""
+    return parse_shake_outs(table_text(FLASKS))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +62,7 @@ def test_constants_behind_perfect_data_are_found(write_equilibrium: bool) -> Non
 
 
 def test_one_wild_flask_hardly_moves_the_constants() -> None:
-    table = parse_shake_outs(table_text(FLASKS))
+    table = flask_table()
     acidity = table.acidity.copy()
     acidity[0] *= 30.0
     result = fit_system(replace(table, acidity=acidity), priors=())
@@ -63,7 +75,7 @@ def test_one_wild_flask_hardly_moves_the_constants() -> None:
 
 def test_deviations_cover_the_truth_under_noise() -> None:
     rng = np.random.default_rng(7)
-    table = parse_shake_outs(table_text(FLASKS))
+    table = flask_table()
     truth = np.array(list(TRUE_LOG10_K.values()))
     off = []
     for _ in range(8):
@@ -87,7 +99,7 @@ def test_deviations_cover_the_truth_under_noise() -> None:
 def test_contact_of_flasks_obeys_mass_action_and_balances(
     log10_k: list[float], reading: AcidityReading
 ) -> None:
-    table = replace(parse_shake_outs(table_text(FLASKS)), acidity_reading=reading)
+    table = replace(flask_table(), acidity_reading=reading)
     contact = contact_flasks(table, ("Ce", "Pr", "Nd"), np.array(log10_k))
     ratio = 10.0**contact.log10_ratio
     organic = table.aqueous_feed * ratio / (1.0 + ratio)
@@ -217,7 +229,7 @@ def test_fit_of_the_shipped_table_is_written_as_shipped(shipped_fit: FitResult) 
 
 
 def test_loading_terms_behind_perfect_data_are_found() -> None:
-    table = parse_shake_outs(table_text(FLASKS))
+    table = flask_table()
     truth = np.array(list(TRUE_LOG10_K.values()))
     elements = tuple(TRUE_LOG10_K)
     contact = contact_flasks(table, elements, truth, kappa=truth + 1.0, terms=(0.4, 0.3))
@@ -247,7 +259,7 @@ def test_separation_factor_of_a_process_counts_at_its_loading() -> None:
         source=source,
         loading=0.7,
     )
-    table = parse_shake_outs(table_text(FLASKS))
+    table = flask_table()
     result = fit_system(table, priors=[prior], loading=True)
     loading = result.system.loading
     assert loading is not None
@@ -266,6 +278,6 @@ def test_pitzer_activities_move_the_level_and_leave_the_laboratories_predicted()
 
 
 def test_only_acidic_dimers_are_fitted() -> None:
-    table = replace(parse_shake_outs(table_text(FLASKS)), mechanism="solvation")
+    table = replace(flask_table(), mechanism="solvation")
     with pytest.raises(SpecificationError, match="solvation"):
         fit_system(table)

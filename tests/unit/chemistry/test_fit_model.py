@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,12 +13,23 @@ from raffinate.chemistry.fit_priors import EffectPriors, LoadingPrior
 from raffinate.chemistry.fit_problem import Problem, build_problem
 from raffinate.chemistry.loading import LoadingModel
 from raffinate.errors import ConvergenceError, SpecificationError
-from raffinate.lab.shake_out import AcidityReading, load_shake_outs, parse_shake_outs
+from raffinate.lab.shake_out import (
+    AcidityReading,
+    ShakeOutTable,
+    load_shake_outs,
+    parse_shake_outs,
+)
 from raffinate.sources import Source
 from shake_out_tables import FLASKS, TRUE_LOG10_K, table_text
 
 ELEMENTS = tuple(TRUE_LOG10_K)
 TRUTH = np.array(list(TRUE_LOG10_K.values()))
+
+
+@cache
+def flask_table() -> ShakeOutTable:
+    """One table for every example, which hypothesis cannot take from a fixture."""
+    return parse_shake_outs(table_text(FLASKS))
 
 
 def problem_of(reading: AcidityReading) -> Problem:
@@ -55,7 +67,7 @@ def test_slopes_agree_with_differences(reading: AcidityReading) -> None:
 def test_saponified_flasks_at_any_ratio_balance(
     oa_ratio: float, degree: float, level: float, spread: float
 ) -> None:
-    table = parse_shake_outs(table_text(FLASKS))
+    table = flask_table()
     tests = np.ones(len(table.test_id))
     table = replace(table, oa_ratio=oa_ratio * tests, saponification_degree=degree * tests)
     kappa = TRUTH + 1.0
@@ -98,7 +110,7 @@ def test_loading_model_is_symmetric_and_lowers_separation() -> None:
 
 
 def test_over_saponified_flasks_are_refused() -> None:
-    table = parse_shake_outs(table_text(FLASKS))
+    table = flask_table()
     table = replace(table, saponification_degree=np.full(len(table.test_id), 0.9))
     with pytest.raises(SpecificationError, match="leaves no acid"):
         contact_flasks(table, ELEMENTS, TRUTH)
@@ -106,4 +118,4 @@ def test_over_saponified_flasks_are_refused() -> None:
 
 def test_constants_beyond_the_bracket_are_told() -> None:
     with pytest.raises(ConvergenceError, match="balances are open"):
-        contact_flasks(parse_shake_outs(table_text(FLASKS)), ELEMENTS, TRUTH + 400.0)
+        contact_flasks(flask_table(), ELEMENTS, TRUTH + 400.0)
