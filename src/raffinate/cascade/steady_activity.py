@@ -23,8 +23,11 @@ from raffinate.cascade.start import Level, Refinement, levels
 from raffinate.cascade.steady import HISTORY, SteadyResult, largest
 from raffinate.cascade.steady_activity_constants import Liquors, constants_of
 from raffinate.cascade.steady_activity_march import (
+    FROM_FEED,
+    TRAVELLING,
     Asked,
     Coupled,
+    Pace,
     begin,
     march,
     newton,
@@ -103,16 +106,17 @@ def _from_nothing(
     bank = blank_bank(chemistry, problem)
     log_q, held = feed_everywhere(with_constants(bank, log_constant))
     start = begin(bank, log_q, log_constant, held, COLD_ITERATIONS)
-    return _marched(chemistry, problem, bank, start, final)
+    return _marched(chemistry, problem, bank, start, final, FROM_FEED)
 
 
-@partial(jax.jit, static_argnums=(0, 4))
+@partial(jax.jit, static_argnums=(0, 4, 5))
 def _from_shorter(
     chemistry: StageChemistry,
     problem: Problem,
     shorter: _Stretch,
     refinement: Refinement,
     final: bool,
+    pace: Pace,
 ) -> _Stretch | SteadyResult:
     """Solve a bank that begins with the profile of a shorter one, spread over its stages."""
     share = jnp.asarray(refinement.share)[:, None]
@@ -126,13 +130,18 @@ def _from_shorter(
     aqueous = jnp.exp(spread(shorter.log_aqueous))
     held = held_in(with_constants(bank, log_constant), log_q, aqueous, jnp.array(REFINED_RATE))
     start = begin(bank, log_q, log_constant, held, COLD_ITERATIONS)
-    return _marched(chemistry, problem, bank, start, final)
+    return _marched(chemistry, problem, bank, start, final, pace)
 
 
 def _marched(
-    chemistry: StageChemistry, problem: Problem, bank: ReducedBank, start: Coupled, final: bool
+    chemistry: StageChemistry,
+    problem: Problem,
+    bank: ReducedBank,
+    start: Coupled,
+    final: bool,
+    pace: Pace,
 ) -> _Stretch | SteadyResult:
-    asked = Asked(chemistry, problem.parameters, bank, TOLERANCE if final else ROUGH)
+    asked = Asked(chemistry, problem.parameters, bank, TOLERANCE if final else ROUGH, pace)
     found = march(asked, start)
     if final:
         return _proved(chemistry, problem, bank, found)
@@ -196,7 +205,9 @@ def _next(
 ) -> _Stretch | SteadyResult:
     found: _Stretch | SteadyResult
     if isinstance(shorter, _Stretch):
-        found = _from_shorter(chemistry, level.problem, shorter, level.refinement, final)
+        found = _from_shorter(
+            chemistry, level.problem, shorter, level.refinement, final, TRAVELLING
+        )
         return found
     constants = constants_in_feed(chemistry, level.problem)
     found = _from_nothing(chemistry, level.problem, final, constants)

@@ -2,7 +2,8 @@
 
 As for constants that are given, a stage at first holds back a part of its throughput, and that
 part shrinks with every step taken; but each iteration moves ln q and ln K together. A step counts
-by its charges alone: constants that lag behind are part of the next one.
+by its charges alone: constants that lag behind are part of the next one. How far an iteration may
+go depends on where the march begins, see `Pace`.
 
 Source: C. T. Kelley, D. E. Keyes, SIAM J. Numer. Anal. 35 (1998) 508.
 """
@@ -25,6 +26,30 @@ from raffinate.cascade.steady_activity_constants import Liquors, constants_with_
 from raffinate.cascade.steady_activity_newton import coupled_step
 from raffinate.chemistry.stage_chemistry import Parameters, StageChemistry
 from raffinate.numerics.jax_setup import Array, jnp, lax
+
+
+class Pace(NamedTuple):
+    """How fast a march goes; hashable, a static argument of what is compiled.
+
+    Attributes:
+        accepted: Largest charge excess, as a logarithm, at which a step counts as taken, [-].
+        smallest_rate: Part of its throughput below which a stage holds nothing back, [-].
+        longest_move: Largest change of ln q in one iteration, [-].
+        whole: A longer move is made shorter in every stage alike, not cut where it is too long.
+    """
+
+    accepted: float
+    smallest_rate: float
+    longest_move: float
+    whole: bool
+
+
+FROM_FEED = Pace(ACCEPTED, SMALLEST_RATE, LARGEST_MOVE, False)
+"""For a bank full of feed: as with constants that are given."""
+
+TRAVELLING = Pace(2.0, 1e-4, 0.5, True)
+"""For a bank that begins from a shorter one: all is in place but for a front that may have a way to
+go. Newton's step then is the front's travel, right in direction and far too long."""
 
 
 class Coupled(NamedTuple):
@@ -65,12 +90,14 @@ class Asked(NamedTuple):
         parameters: Its numbers.
         bank: The bank; its own constants are not read.
         tolerance: Largest miss accepted at the end, [-].
+        pace: Of a march.
     """
 
     chemistry: StageChemistry
     parameters: Parameters
     bank: ReducedBank
     tolerance: float
+    pace: Pace = FROM_FEED
 
 
 def with_constants(bank: ReducedBank, log_constant: Array) -> ReducedBank:
@@ -130,7 +157,7 @@ def newton(asked: Asked, start: Coupled) -> Coupled:
         return (now.iteration < 0) | ((now.miss > asked.tolerance) & nearer)
 
     def iterated(now: Coupled) -> Coupled:
-        log_q, log_constant = _moved(now)
+        log_q, log_constant = _moved(now, FROM_FEED)
         state = distributed(with_constants(asked.bank, log_constant), log_q, now.held)
         there = now._replace(log_q=log_q, log_constant=log_constant, state=state)
         return _looked(asked, there)
@@ -138,8 +165,14 @@ def newton(asked: Asked, start: Coupled) -> Coupled:
     return lax.while_loop(unfinished, iterated, start)
 
 
-def _moved(now: Coupled) -> tuple[Array, Array]:
-    log_q, log_constant = (jnp.clip(step, -LARGEST_MOVE, LARGEST_MOVE) for step in now.step)
+def _moved(now: Coupled, pace: Pace) -> tuple[Array, Array]:
+    log_q, log_constant = now.step
+    if pace.whole:
+        share = jnp.minimum(1.0, pace.longest_move / jnp.max(jnp.abs(log_q)))
+        log_q, log_constant = share * log_q, share * log_constant
+    else:
+        longest = pace.longest_move
+        log_q, log_constant = (jnp.clip(step, -longest, longest) for step in now.step)
     return now.log_q + log_q, now.log_constant + log_constant
 
 
@@ -167,13 +200,13 @@ def _looked(asked: Asked, now: Coupled) -> Coupled:
 
 def _marched(asked: Asked, now: Coupled) -> Coupled:
     bank, first = asked.bank, now.iteration < 0
-    log_q, log_constant = _moved(now)
+    log_q, log_constant = _moved(now, asked.pace)
     state = distributed(with_constants(bank, log_constant), log_q, now.held)
     excess = largest_excess(bank, state)
     rate, inner = now.held.rate, now.inner + 1
-    taken = (excess < ACCEPTED) & ~first
+    taken = (excess < asked.pace.accepted) & ~first
     back = ~taken & ((inner > LARGEST_INNER) | ~jnp.isfinite(excess)) & ~first
-    held = _next_step(bank, now.held, state, inner, taken, back)
+    held = _next_step(asked, now.held, state, inner, taken, back)
     log_q = jnp.where(back, now.accepted[0], log_q)
     log_constant = jnp.where(back, now.accepted[1], log_constant)
     # Where the step in pseudo-time goes on, and in Newton's iteration, nothing has changed since.
@@ -197,12 +230,13 @@ def _marched(asked: Asked, now: Coupled) -> Coupled:
 
 
 def _next_step(
-    bank: ReducedBank, held: Held, state: Distributed, inner: Array, taken: Array, back: Array
+    asked: Asked, held: Held, state: Distributed, inner: Array, taken: Array, back: Array
 ) -> Held:
     """Return the next step: longer where this one was taken, shorter where it was taken back."""
     shrink = jnp.where(inner <= 1, 0.3, jnp.where(inner <= 2, 0.6, 0.8))
     rate = held.rate * jnp.where(taken, shrink, jnp.where(back, 4.0, 1.0))
-    rate = jnp.where(taken & (rate < SMALLEST_RATE), 0.0, rate)
-    rate = jnp.where(back, jnp.maximum(rate, SMALLEST_RATE), rate)
-    fresh = held_by(bank, state, rate)
+    smallest = asked.pace.smallest_rate
+    rate = jnp.where(taken & (rate < smallest), 0.0, rate)
+    rate = jnp.where(back, jnp.maximum(rate, smallest), rate)
+    fresh = held_by(asked.bank, state, rate)
     return Held(rate, jnp.where(taken, fresh.content, held.content))

@@ -15,8 +15,9 @@ e = T δx + τ with one dense block T per stage. From the last stage down, δx =
 
     (Q T + A) R = O - (1-E) Q        Q = O - A₊ R₊
 
-and back up along the organic. One block is inverted per stage, as in the ideal step, and two are
-multiplied. With no derivative and nothing missed it is that step.
+and back up along the organic, δy = (1-E) δy₋ + T δx + τ, for nothing and for a unit of each rare
+earth that comes back to stage 0; a system of their number closes the loop. One block is inverted
+per stage, as in the ideal step. With no derivative and nothing missed it is that step.
 
 Source: L. M. Naphtali, D. P. Sandholm, AIChE J. 17 (1971) 148 (equilibrium and balances of a stage
 solved together, composition dependence in the block).
@@ -26,11 +27,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from raffinate.cascade.reduced import UNROLLED, Distributed, ReducedBank, charge_excess
+from raffinate.cascade.reduced import Distributed, ReducedBank, charge_excess
 from raffinate.cascade.reduced_newton import change_of_equivalents, organic_out
 from raffinate.cascade.steady_activity_constants import Constants
 from raffinate.numerics.block_inverse import inverse_without_pivoting
-from raffinate.numerics.jax_setup import Array, jnp, lax
+from raffinate.numerics.jax_setup import Array, jnp, lax, lu_factor, lu_solve
 
 
 class _Transfer(NamedTuple):
@@ -106,6 +107,7 @@ def _transfer(bank: ReducedBank, state: Distributed, constants: Constants) -> _T
 def _change_of_aqueous(bank: ReducedBank, state: Distributed, transfer: _Transfer) -> Array:
     """Return δx of the carried species, (stage, carried), [mol/m³]."""
     size = transfer.alone.shape[1]
+    returning = size - 1
     identity = jnp.eye(size)
     active, balance = bank.active, state.balance
     block = jnp.where(active[:, None, None], transfer.block, identity)
@@ -124,12 +126,21 @@ def _change_of_aqueous(bank: ReducedBank, state: Distributed, transfer: _Transfe
         found = inverse @ both
         return found, found
 
-    def along(before: Array, row: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
+    def along(
+        before: Array, row: tuple[Array, Array, Array, Array]
+    ) -> tuple[Array, tuple[Array, Array]]:
         answer, transferred, constant, lag = row
-        here = answer[:, :size] @ before + answer[:, size]
-        return lag * before + transferred @ here + constant, here
+        here = (answer[:, :size] @ before).at[:, 0].add(answer[:, size])
+        after = (lag * before + transferred @ here).at[:, 0].add(constant)
+        return after, (here, after[:returning])
 
     start = jnp.zeros((size, size + 1))
     _, answers = lax.scan(down, start, (block, alone, numbers), reverse=True)
     rows = (answers, block, alone, balance.lag)
-    return lax.scan(along, start[:, 0], rows, unroll=UNROLLED)[1]
+    # Columns: with nothing coming back, and for a unit of each rare earth that does.
+    start = jnp.concatenate([jnp.zeros((size, 1)), jnp.eye(size)[:, :returning]], axis=1)
+    _, (moved, passing) = lax.scan(along, start, rows)
+    end = passing[bank.last]
+    back = lu_solve(lu_factor(jnp.eye(returning) - end[:, 1:]), end[:, 0])
+    changes: Array = moved[:, :, 0] + moved[:, :, 1:] @ back
+    return changes

@@ -93,7 +93,7 @@ class PitzerModel:
         log_gamma = blocks[0] + total_charge * blocks[1] + size * (0.5 * quadratic[1])
         osmotic = osmotic + 0.25 * quadratic[0] + 0.5 * total_charge * quadratic[1]
         for place, block, square_sum in zip(self.decays, blocks[2:], quadratic[2:], strict=True):
-            decayed, exponential = _decay(DECAYS[place] * root)
+            decayed, exponential = decay(DECAYS[place] * root)
             log_gamma = log_gamma + decayed * block
             big_f = big_f + 0.25 * square_sum * (exponential - decayed) / strength
             osmotic = osmotic + 0.25 * exponential * square_sum
@@ -137,7 +137,7 @@ _DECAY_SERIES = tuple(2.0 * (-1.0) ** k * (k - 1.0) / math.factorial(k) for k in
 """Coefficients of g(x) in powers of x."""
 
 
-def _decay(x: Array) -> tuple[Array, Array]:
+def decay(x: Array) -> tuple[Array, Array]:
     """Return g(x) = 2[1 - (1 + x) e^-x]/x² and e^-x; near 0, g by its series."""
     exponential = jnp.exp(-x)
     near = x < 0.1

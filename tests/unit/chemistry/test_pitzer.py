@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from raffinate.chemistry.pitzer import A_PHI, WATER_MOLAR_MASS, _decay, _electrostatic
+from raffinate.chemistry.pitzer import A_PHI, WATER_MOLAR_MASS, _electrostatic, decay
 from raffinate.chemistry.pitzer_build import build_pitzer
 from raffinate.chemistry.pitzer_data import load_pitzer
 from raffinate.chemistry.pitzer_electrostatic import (
@@ -120,11 +120,11 @@ def test_polynomial_of_electrostatic_theta(charges):
 
 def test_decay_joins_its_series_smoothly():
     x = jnp.array([1e-9, 0.0999999, 0.1000001])
-    value, _ = _decay(x)
+    value, _ = decay(x)
     assert float(value[0]) == pytest.approx(1.0)
     assert float(value[1]) == pytest.approx(float(value[2]), abs=2e-7)
     closed = 2.0 * (1.0 - (1.0 + 0.09) * math.exp(-0.09)) / 0.09**2
-    assert float(_decay(jnp.asarray(0.09))[0]) == pytest.approx(closed, rel=1e-12)
+    assert float(decay(jnp.asarray(0.09))[0]) == pytest.approx(closed, rel=1e-12)
 
 
 def test_every_gap_is_named():
