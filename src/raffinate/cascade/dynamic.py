@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from raffinate.cascade.bank import Inventory, Unknowns
 from raffinate.cascade.boundary import Boundary, no_crossing
-from raffinate.cascade.dynamic_cells import at_rest, factorise_stage, filled
+from raffinate.cascade.dynamic_cells import at_rest, blank_factors, factorise_stage, filled
 from raffinate.cascade.dynamic_method import DIAGONAL, ORDER, STAGES
 from raffinate.cascade.dynamic_record import Instant, Record, blank_record, recorded
 from raffinate.cascade.dynamic_stage import MAX_CHORD, Matrix, time_derivative
@@ -93,13 +93,12 @@ def begin(
     chemistry: StageChemistry, problem: Problem, unknowns: Unknowns, first_step: Array
 ) -> Motion:
     """Return the state of an integration whose vessels hold what `unknowns` say, settled."""
+    unknowns = jax.tree.map(partial(jnp.asarray, dtype=jnp.float64), unknowns)
     blank = blank_inventory(chemistry, problem)
     problem = at_rest(problem)
     held = filled(problem, inventory(chemistry, problem, unknowns, blank, jnp.array(0.0)))
-    rate = jnp.array(1.0 / (DIAGONAL * 60.0), dtype=jnp.float64)
-    factors = factorise_stage(chemistry, problem, unknowns, held, rate)
     rates, crossing = time_derivative(chemistry, problem, held, unknowns)
-    zero, none = jnp.array(0), jnp.array(0.0)
+    zero, none = jnp.array(0, dtype=jnp.int64), jnp.array(0.0, dtype=jnp.float64)
     return Motion(
         time=none,
         held=held,
@@ -110,7 +109,8 @@ def begin(
         before=unknowns,
         before_step=none,
         step=first_step,
-        matrix=Matrix(factors, rate),
+        # The first step makes its own: here it would only be one more kernel to compile.
+        matrix=Matrix(blank_factors(problem, unknowns), jnp.array(UNUSABLE, dtype=jnp.float64)),
         steps=zero,
         rejected=zero,
         factorisations=zero,
@@ -233,7 +233,8 @@ def integrate(
     Returns:
         The motion, and the record of its steps.
     """
-    zero = jnp.array(0)
+    # Typed, here as in `begin`: for a scalar of a weaker type all would be compiled again.
+    zero = jnp.array(0, dtype=jnp.int64)
     motion = motion._replace(
         crossed=no_crossing(chemistry, problem.streams.draw_flow.shape[0]),
         steps=zero,

@@ -36,7 +36,7 @@ from raffinate.cascade.equations import TINY, Problem
 from raffinate.cascade.jacobian import factorise_newton
 from raffinate.cascade.volumes import Volumes
 from raffinate.chemistry.stage_chemistry import StageChemistry
-from raffinate.numerics.block_tridiagonal import BorderedFactors
+from raffinate.numerics.block_tridiagonal import BorderedFactors, Factors
 from raffinate.numerics.jax_setup import Array, given, jax, jnp, lax
 
 MOST_DECAYS = 230.0
@@ -303,6 +303,20 @@ def factorise_stage(
     """Return the eliminated Jacobian of an implicit stage, cells and volumes included."""
     view = seen(problem, base, rate)
     return factorise_newton(chemistry, view.problem, unknowns, view.base, rate)
+
+
+def blank_factors(problem: Problem, unknowns: Unknowns) -> BorderedFactors:
+    """Return zeros in the shapes of `factorise_stage`, for a motion that has no Jacobian yet."""
+    stages, size = unknowns.stage.shape
+    border, seen_stages = unknowns.border.shape[0], 1 + problem.specification.outlet_stage.shape[0]
+    block = jnp.zeros((stages, size, size))
+    return BorderedFactors(
+        bank=Factors(block, block, block),
+        response=jnp.zeros((stages, size, border)),
+        rows=jnp.zeros((border, seen_stages, size)),
+        seen=jnp.zeros(seen_stages, dtype=jnp.int64),
+        complement=jnp.zeros((border, border)),
+    )
 
 
 @partial(jax.jit, static_argnums=0)

@@ -229,25 +229,37 @@ def passing(problem: Problem, base: Volumes, rate: Array) -> Passing:
     start = jnp.where(active, jnp.stack([flows.leaving + streams.recycle, flows.organic]), 0.0)
     scale = jnp.sum(streams.feed_flow) + streams.organic_flow
 
-    def off(over: Array) -> Array:
-        return _passing(problem, base, rate, over.reshape(2, size))[1].reshape(-1)
+    def balanced(over: Array) -> tuple[Array, Passing]:
+        found, left = _passing(problem, base, rate, over.reshape(2, size))
+        return left.reshape(-1), found
 
-    def unfinished(carry: tuple[Array, Array, Array]) -> Array:
-        _, left, iteration = carry
-        return (jnp.max(jnp.abs(left)) > SOLVED * scale) & (iteration < MAX_ITERATIONS)
+    def unfinished(carry: tuple[Array, Passing, Array, Array]) -> Array:
+        _, _, solved, iteration = carry
+        return ~solved & (iteration <= MAX_ITERATIONS)
 
-    def improve(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        over, left, iteration = carry
-        step = jnp.linalg.solve(jax.jacfwd(off)(over), -left)
-        over = jnp.maximum(over + step, 0.0)
-        return over, off(over), iteration + 1
+    def improve(
+        carry: tuple[Array, Passing, Array, Array],
+    ) -> tuple[Array, Passing, Array, Array]:
+        over, _, _, iteration = carry
+        # Values and slopes of one evaluation: what stands here once is compiled once.
+        left, slope, found = jax.linearize(balanced, over, has_aux=True)
+        solved = jnp.max(jnp.abs(left)) <= SOLVED * scale
 
-    begun = (start.reshape(-1), off(start.reshape(-1)), jnp.array(0))
-    over, left, _ = lax.while_loop(unfinished, improve, begun)
+        def stepped() -> Array:
+            matrix = jax.vmap(slope, out_axes=1)(jnp.eye(2 * size))
+            return jnp.maximum(over + jnp.linalg.solve(matrix, -left), 0.0)
+
+        return lax.cond(solved, lambda: over, stepped), found, solved, iteration + 1
+
+    over = start.reshape(-1)
+    nothing: Passing = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(balanced, over)[1]
+    )
+    begun = (over, nothing, jnp.array(False), jnp.array(0))
+    _, found, solved, _ = lax.while_loop(unfinished, improve, begun)
     # What is not solved must not look solved.
-    solved = jnp.max(jnp.abs(left)) <= SOLVED * scale
-    over = jnp.where(solved, over, jnp.nan).reshape(2, size)
-    return _passing(problem, base, rate, over)[0]
+    checked: Passing = jax.tree.map(lambda leaf: jnp.where(solved, leaf, jnp.nan), found)
+    return checked
 
 
 def moving_streams(streams: Streams, found: Passing) -> Streams:

@@ -19,7 +19,14 @@ from raffinate.numerics.jax_setup import given, jax
 from raffinate.plant.arrays import chemistry_of, parameters_of, streams_of, vessels_of
 from raffinate.plant.balance import TRAJECTORY_TOLERANCE, check_balance
 from raffinate.plant.model import Operation, Plant
-from raffinate.plant.motion_hydraulics import Layers, cells_of, layers_of, moving_vessels, watch
+from raffinate.plant.motion_hydraulics import (
+    Layers,
+    cells_of,
+    check_organic,
+    layers_of,
+    moving_vessels,
+    watch,
+)
 from raffinate.plant.motion_limits import (
     Flags,
     LimitEvent,
@@ -296,9 +303,13 @@ class PlantMotion:
             rejected=begun.rejected + int(rejected),
         )
         self._streams, self._onward = problem.streams, None
-        if self._vessels.hydraulics is not None and self._limit_watch is None:
-            record = jax.device_get(record)
-            watch(self.plant.operated(operation).circuit, self._vessels, record)
+        if self._vessels.hydraulics is not None:
+            circuit = self.plant.operated(operation).circuit
+            if self._limit_watch is None:
+                record = jax.device_get(record)
+                watch(circuit, self._vessels, record)
+            # What led there is said first: a tank runs dry long after a mixer inverts.
+            check_organic(circuit, self._vessels, begun.motion, motion)
         return crossed, record
 
     def _through_limits(

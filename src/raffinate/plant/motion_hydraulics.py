@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.cascade.bank import Vessels
+from raffinate.cascade.bank import Inventory, Vessels
+from raffinate.cascade.dynamic import Motion
 from raffinate.cascade.dynamic_cells import with_cells
 from raffinate.cascade.dynamic_record import Record
-from raffinate.cascade.dynamic_volumes import overflows, weirs_that_hold
+from raffinate.cascade.dynamic_volumes import cell_count, overflows, weirs_that_hold
 from raffinate.cascade.equations import Problem
 from raffinate.cascade.volumes import Hydraulics, Weirs
 from raffinate.errors import SpecificationError
@@ -21,6 +22,9 @@ from raffinate.plant.settler_hydraulics import SettlerHydraulics
 from raffinate.units import HOUR
 
 Array = NDArray[np.float64]
+
+ORGANIC_TOLERANCE = 1e-9
+"""Largest change of the volume of all organic in one call, as a share of it, [-]."""
 
 
 class Layers(NamedTuple):
@@ -77,6 +81,47 @@ def moving_vessels(circuit: Circuit, problem: Problem) -> Vessels:
     if design.at_limits == "go_on":
         capacity = given(every(design.area * design.flooding_flow))
     return vessels._replace(hydraulics=Hydraulics(given(mixer), weirs, capacity))
+
+
+def organic_held(vessels: Vessels, held: Inventory) -> tuple[float, float]:
+    """Return the organic of the whole loop and that of its tank, [m³]; of vessels that move."""
+    volumes, hydraulics = held.volumes, vessels.hydraulics
+    assert volumes is not None
+    assert hydraulics is not None
+    exists, cells = np.asarray(vessels.active), np.asarray(cell_count(vessels))
+    mixers = np.asarray(hydraulics.mixer) - np.asarray(volumes.mixer_aqueous)
+    settlers = cells * np.asarray(volumes.settler_organic)
+    tank = float(volumes.tank)
+    return float((mixers + settlers)[exists].sum()) + tank, tank
+
+
+def check_organic(circuit: Circuit, vessels: Vessels, begun: Motion, ended: Motion) -> None:
+    """Raise if the organic loop holds another volume than it did.
+
+    What leaves it is made up and what is fed to it is bled, so that only a tank that gives more
+    than it has can change it.
+
+    Args:
+        circuit: At the flows of the moment.
+        vessels: Of the plant, with hydraulics.
+        begun: The motion at the start of a call.
+        ended: At its end.
+
+    Raises:
+        SpecificationError: The tank ran dry; says when, and what it held.
+    """
+    before, held = organic_held(vessels, begun.held)
+    after, _ = organic_held(vessels, ended.held)
+    if abs(after - before) <= ORGANIC_TOLERANCE * before:
+        return
+    raise SpecificationError(
+        f"the organic tank, which held {held:.3g} m³ at {float(begun.time) / HOUR:.3g} h, ran dry "
+        f"before {float(ended.time) / HOUR:.3g} h.",
+        where="hydraulics: organic tank",
+        allowed="more than nothing: the pump gives only what is there",
+        mend=f"Give a tank larger than {circuit.organic_tank:.3g} m³, or raise the organic flow, "
+        f"{circuit.organic_flow * HOUR:.3g} m³/h, by less or for a shorter time.",
+    )
 
 
 def _check_weirs(circuit: Circuit, design: SettlerHydraulics, weirs: Weirs) -> None:

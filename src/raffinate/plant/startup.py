@@ -19,6 +19,7 @@ from raffinate.errors import SpecificationError
 from raffinate.plant.events import Event
 from raffinate.plant.model import STRIP_LIQUOR, Operation, Plant, Product
 from raffinate.plant.motion import PlantMotion
+from raffinate.plant.motion_state import MotionState
 from raffinate.plant.simulate import Trajectory, simulate
 from raffinate.plant.steady import SteadyState
 from raffinate.units import HOUR
@@ -83,9 +84,12 @@ def total_reflux_start_up(plant: Plant, nominal: SteadyState) -> StartUp:
         )
     estimate = missing / feed
     low, high = BRACKET[0] * estimate, BRACKET[1] * estimate
+    # All trials begin alike: each goes on from where the shortest reflux left in question ends.
+    begun = _refluxed(plant, nominal, _closed(operation, low), None)
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        if _drawn_is_worse(plant, nominal, product, _closed(operation, middle)):
+        if _drawn_is_worse(plant, nominal, product, _closed(operation, middle), begun):
+            begun = _refluxed(plant, nominal, _closed(operation, middle), begun)
             low = middle
         else:
             high = middle
@@ -117,11 +121,23 @@ def _missing(
     return float(at_rest - filled), float(fed)
 
 
-def _drawn_is_worse(plant: Plant, nominal: SteadyState, product: Product, event: Event) -> bool:
-    """Return whether, after a trial, the drawn product is further from its limit than others."""
+def _refluxed(
+    plant: Plant, nominal: SteadyState, event: Event, begun: MotionState | None
+) -> MotionState:
+    """Return the plant at the end of the event, filled at first or gone on from `begun`."""
+    duration = event.end - (0.0 if begun is None else begun.time)
     path = simulate(
-        plant, event.end + TRIAL, [event], start="startup", nominal=nominal, interval=TRIAL
+        plant, duration, [event], start=begun or "startup", nominal=nominal, interval=TRIAL
     )
+    return path.state
+
+
+def _drawn_is_worse(
+    plant: Plant, nominal: SteadyState, product: Product, event: Event, begun: MotionState
+) -> bool:
+    """Return whether, after a trial, the drawn product is further from its limit than others."""
+    duration = event.end + TRIAL - begun.time
+    path = simulate(plant, duration, [event], start=begun, nominal=nominal, interval=TRIAL)
     excess = {
         name: float(impurity[-1]) / (1.0 - path.purity_limit[name])
         for name, impurity in path.impurity.items()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from plant_variants import SMALL, enlarged, restaged
+from raffinate.cascade import dynamic
+from raffinate.cascade.dynamic import Span, integrate
 from raffinate.cascade.dynamic_method import (
     DIAGONAL,
     EMBEDDED,
@@ -17,8 +20,11 @@ from raffinate.cascade.dynamic_method import (
     STAGES,
     WEIGHTS,
 )
+from raffinate.numerics.jax_setup import jax
+from raffinate.plant.arrays import chemistry_of, problem_of
 from raffinate.plant.events import Event
-from raffinate.plant.motion import PlantMotion
+from raffinate.plant.motion import RECORDED, PlantMotion
+from raffinate.plant.search import first_guess
 from raffinate.plant.simulate import impurity_of, simulate
 from raffinate.plant.steady import solve_steady
 
@@ -73,6 +79,22 @@ def small(default_plant):
 @pytest.fixture(scope="module")
 def rest(small):
     return solve_steady(small)
+
+
+def kinds(motion):
+    """Return what JAX compiles a kernel for: shape, type and strength of type of every leaf."""
+    return [(each.shape, each.dtype, each.weak_type) for each in jax.tree.leaves(motion)]
+
+
+def test_a_motion_that_has_moved_needs_no_other_kernel_than_one_that_begins(small):
+    """The largest kernel of a plant in time was once compiled twice, for a scalar's weak type."""
+    chemistry, problem = chemistry_of(small.circuit.system), problem_of(small.circuit)
+    unknowns = first_guess(chemistry, problem, small.circuit)
+    begun = jax.eval_shape(partial(dynamic.begin, chemistry), problem, unknowns, np.float64(1.0))
+    span = Span(np.float64(1.0), np.bool_(False), np.bool_(False), np.float64(1e-3), np.float64(1))
+    go_on = partial(integrate, chemistry, rows=RECORDED)
+    moved, _ = jax.eval_shape(lambda *given: go_on(*given), problem, begun, span)
+    assert kinds(moved) == kinds(begun)
 
 
 def upset(operation):

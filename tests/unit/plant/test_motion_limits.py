@@ -224,6 +224,17 @@ def test_a_plant_goes_on_through_inversion_and_flooding(plant, tmp_path):
 
 
 @pytest.mark.slow
+def test_an_organic_tank_that_runs_dry_is_refused_with_the_moment(plant):
+    """The pump takes 13 m³/h more than returns; no organic may come from nowhere."""
+    small = replace(plant, circuit=replace(plant.circuit, organic_tank=1.0))
+    rise = Event(name="organic_flow", how="*=", value=1.9, begin=0.25 * HOUR)
+    with pytest.raises(SpecificationError, match=r"ran dry before 0\.\d+ h") as caught:
+        simulate(small, HOUR, [rise], nominal=solve_steady(small), interval=HOUR)
+    assert caught.value.where == "hydraulics: organic tank"
+    assert "larger than 1 m³" in caught.value.mend
+
+
+@pytest.mark.slow
 def test_an_entraining_plant_whose_volumes_move_rests_at_its_steady_state(plant):
     """Within its limits throughout; the composition is that of the steady solver to 1e-8."""
     sections = tuple(
