@@ -36,8 +36,9 @@ help:
 run: .venv/ready-run
 	@$(BIN)/raffinate run $(PLANT) $(ARGS)
 
+# Linear algebra on one thread: the workers would fight for the cores.
 test: .venv/ready-dev
-	$(BIN)/python -m pytest -m "not e2e and not slow_benchmark" \
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e and not slow_benchmark" \
 	  --numprocesses $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 e2e: .venv/ready-dev

@@ -116,6 +116,9 @@ _LIMITS = {
     "less_than": "less than {lt}",
     "less_than_equal": "{le} or less",
 }
+_NUMBER_UNIT = re.compile(r"([-+]?[0-9]+\.?[0-9]*)\s*[^\W\d].*")
+_NUMBERS = ("float_type", "float_parsing", "int_type", "int_parsing")
+_QUOTED = re.compile(r"'([^']*)'")
 _NUMBER, _WHOLE = "a number", "a whole number"
 _KINDS = {
     **dict.fromkeys(("float_type", "float_parsing"), _NUMBER),
@@ -143,7 +146,7 @@ def first_complaint(error: ValidationError, where: str, model: type[BaseModel]) 
     if complaint["type"] == "extra_forbidden":
         known = _keys_beside(path, model)
         return DataError(
-            f"unknown key {path[-1]!r}.", where=place, mend=nearest_name(path[-1], known)
+            f"unknown key {path[-1]!r}.", where=place, mend=_nearest_key(path[-1], known)
         )
     if complaint["type"] == "missing":
         return DataError("the key is missing.", where=place, mend="Add it.")
@@ -155,9 +158,23 @@ def first_complaint(error: ValidationError, where: str, model: type[BaseModel]) 
     )
 
 
+def _nearest_key(wrong: str, known: tuple[str, ...]) -> str:
+    """Return a hint at the key that was meant: most often one that lacks its unit."""
+    longer = [key for key in known if key.startswith(f"{wrong}_")]
+    if len(longer) == 1:
+        return f"Did you mean {longer[0]!r}? Keys wear their unit."
+    return nearest_name(wrong, known)
+
+
 def _allowed(complaint: ErrorDetails) -> str:
     """Return in words what a value may be."""
     kind = complaint["type"]
+    if kind == "literal_error":
+        return str(complaint["ctx"]["expected"])
+    if kind == "union_tag_invalid":
+        return f"{complaint['ctx']['discriminator'].strip(chr(39))}: {_tags(complaint, ' or ')}"
+    if kind == "union_tag_not_found":
+        return f"an entry with {complaint['ctx']['discriminator'].strip(chr(39))}"
     if kind in _LIMITS:
         return _LIMITS[kind].format(**{k: f"{v:g}" for k, v in complaint["ctx"].items()})
     return _KINDS.get(kind, complaint["msg"])
@@ -165,11 +182,19 @@ def _allowed(complaint: ErrorDetails) -> str:
 
 def _mend(complaint: ErrorDetails) -> str:
     """Return the mend of the slips that files are most often made with."""
-    given, kind = complaint["input"], complaint["type"]
+    given, kind, path = complaint["input"], complaint["type"], complaint["loc"]
     if complaint["loc"][-1:] == ("[key]",):
         return "In { } a comma begins the next entry: write a decimal point, 0.5 and not 0,5."
     if kind == "list_type":
+        if isinstance(given, str):
+            return f"Write it as a list: [{given}]."
         return "Begin each entry with '- '."
+    if kind == "union_tag_invalid":
+        return nearest_name(str(complaint["ctx"]["tag"]), _tags(complaint, "|").split("|"))
+    if kind == "literal_error" and isinstance(given, str):
+        return nearest_name(given, _QUOTED.findall(str(complaint["ctx"]["expected"])))
+    if kind in _NUMBERS and isinstance(given, str) and (found := _NUMBER_UNIT.fullmatch(given)):
+        return f"Write the number alone, {found[1]}: the key says the unit."
     if isinstance(given, str) and _DECIMAL_COMMA.fullmatch(given.strip()):
         return "Write a decimal point, not a comma."
     if isinstance(given, str) and given.strip().endswith("%"):
@@ -180,7 +205,16 @@ def _mend(complaint: ErrorDetails) -> str:
     most = limits.get("lt", limits.get("le"))
     if kind.startswith("less_than") and most is not None and most <= 1.0 < float(given) <= 100.0:
         return f"It is a share of 1: {float(given):g} % is {float(given) / 100.0:g}."
-    return ""
+    if kind == "less_than" and most == given == 1 and "purity" in ".".join(map(str, path)):
+        return "Nothing is that pure: write how pure it must be, 0.999 for 99.9 %."
+    if kind.startswith("greater_than") and float(given) < 0.0:
+        return f"Write {-float(given):g} if the minus is a slip."
+    return f"Write {_allowed(complaint)}." if kind in _LIMITS else ""
+
+
+def _tags(complaint: ErrorDetails, between: str) -> str:
+    """Return the kinds an entry may be of."""
+    return between.join(_QUOTED.findall(str(complaint["ctx"]["expected_tags"])))
 
 
 def _is_number(given: object) -> bool:

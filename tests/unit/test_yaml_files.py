@@ -34,15 +34,17 @@ def said(text: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "key", "allowed", "mend"),
     [
-        ("flow: -2", "flow", "more than 0", ""),
-        ("stages: 0", "stages", "1 or more", ""),
-        ("stages: 3000", "stages", "2000 or less", ""),
+        ("flow: -2", "flow", "more than 0", "Write 2 if the minus"),
+        ("stages: 0", "stages", "1 or more", "Write 1 or more."),
+        ("stages: 3000", "stages", "2000 or less", "Write 2000 or less."),
         ("stages: 1.5", "stages", "a whole number", ""),
         ("share: 36", "share", "less than 0.5", "36 % is 0.36"),
         ("share: 36 %", "share", "a number", "0.36 for 36 %"),
         ("flow: '1,2'", "flow", "a number", "decimal point"),
         ("flow: two", "flow", "a number", ""),
+        ("flow: 2 m3/h", "flow", "a number", "Write the number alone, 2: the key says the unit."),
         ("names: {a: 1}", "names", "a list", "'- '"),
+        ("names: tank", "names", "a list", "[tank]"),
         ("fractions: {La: 0,3614}", "fractions.3614.[key]", "text", "In { } a comma"),
     ],
 )

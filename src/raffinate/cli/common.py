@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
@@ -43,8 +43,15 @@ def _print_error(error: RaffinateError) -> None:
         typer.echo(f"  mend: {error.mend}", err=True)
 
 
+class Advance(Protocol):
+    """Tells the terminal that one more step is done and, in words, what is done next."""
+
+    def __call__(self, step: str = "", /) -> None:
+        """Advance by one; without words those before stay."""
+
+
 @contextmanager
-def progress(label: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+def progress(label: str, total: int | None = None) -> Iterator[Advance]:
     """Show on stderr that something goes on; yields a function that advances by one.
 
     Args:
@@ -52,6 +59,7 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[], None
         total: How many advances there will be; left out, only that it goes on is shown.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
@@ -63,7 +71,11 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[], None
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as shown:
         task = shown.add_task(label, total=total)
-        yield lambda: shown.advance(task)
+
+        def advance(step: str = "", /) -> None:
+            shown.update(task, advance=1, description=f"{label}: {escape(step)}" if step else None)
+
+        yield advance
 
 
 def to_json(value: Any) -> str:

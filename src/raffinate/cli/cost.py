@@ -14,6 +14,7 @@ from raffinate.cli.common import (
     failing_politely,
     print_warnings,
     progress,
+    table,
     text_writer,
     to_json,
     write_output,
@@ -24,6 +25,9 @@ from raffinate.cli.options import PlantName, Purities, csv_option, json_option, 
 from raffinate.cli.purities import parse_purities
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from raffinate.cli.cost_tables import Sheet
     from raffinate.plant.economics_account import Economics
 
 ENDINGS = (".html", ".csv", ".json")
@@ -56,7 +60,13 @@ def cost(
         check_formats(as_json, as_csv)
         if is_network_file(plant):
             cost_network_command(
-                plant, prices, spec=spec or (), as_json=as_json, as_csv=as_csv, output=output
+                plant,
+                prices,
+                spec=spec or (),
+                allocation=allocation,
+                as_json=as_json,
+                as_csv=as_csv,
+                output=output,
             )
             return
         check_ending(output, ENDINGS)
@@ -67,11 +77,12 @@ def cost(
         given, loaded = load_prices(prices), load_plant(plant)
         check_allocation(allocation)
         purities = {**loaded.nominal_purity, **parse_purities(spec or (), loaded)}
-        with progress("Solving"):
+        with progress("Solving") as advance:
             from raffinate.plant.economics import plant_economics
             from raffinate.plant.steady import solve_steady
 
-            state = solve_steady(loaded, purities=purities)
+            state = solve_steady(loaded, purities=purities, advance=advance)
+            advance("the account")
             account = plant_economics(loaded, state, given, allocation=allocation)
         _write(account, output)
         if as_json:
@@ -100,17 +111,28 @@ def _write(account: Economics, output: Path | None) -> None:
 
 
 def _print(account: Economics) -> None:
-    from raffinate.cli.common import table
+    from rich.padding import Padding
+    from rich.text import Text
+
     from raffinate.cli.cost_tables import account_tables, headline
 
     terminal = console()
     terminal.print(f"[bold]{account.plant_name}[/bold]  {headline(account)}\n")
     for sheet in account_tables(account):
-        made = table(sheet.title, *sheet.headings, left=sheet.texts, caption=sheet.note)
-        for row in sheet.rows:
-            made.add_row(*row)
-        terminal.print(made)
+        terminal.print(_table(sheet))
+        terminal.print(f"{sheet.note}\n" if sheet.note else "", style="dim", markup=False)
     if account.missing:
         terminal.print("[bold]Missing[/bold]")
         for sentence in account.missing:
-            terminal.print(f"  {sentence}", style="yellow", markup=False)
+            terminal.print(Padding(Text(sentence, style="yellow"), (0, 0, 0, 2)))
+
+
+def _table(sheet: Sheet) -> Table:
+    """Return a table of an account, close enough for a terminal of 100 columns."""
+    shown = [place for place in range(len(sheet.headings)) if place not in sheet.page_only]
+    texts = sum(place < sheet.texts for place in shown)
+    made = table(sheet.title, *(sheet.headings[place] for place in shown), left=texts)
+    made.padding = (0, 1, 0, 0)
+    for row in sheet.rows:
+        made.add_row(*(row[place] for place in shown))
+    return made

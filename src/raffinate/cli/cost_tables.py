@@ -19,6 +19,7 @@ class Sheet:
         rows: Texts.
         texts: How many of the first columns are words.
         note: Below the table.
+        page_only: Columns for which only a page is wide enough.
     """
 
     title: str
@@ -26,6 +27,7 @@ class Sheet:
     rows: tuple[tuple[str, ...], ...]
     texts: int = 1
     note: str = ""
+    page_only: tuple[int, ...] = ()
 
 
 def headline(account: Economics) -> str:
@@ -69,13 +71,14 @@ def _costs(found: dict[str, Any], money: str) -> Sheet:
     each = found["cost_per_kg_reo"]
     per_tonne = None if each is None else each * 1000.0
     rows.append((*total, _number(found["cost_per_h"]), _number(per_tonne)))
-    headings = ("cost", "group", "unit", "class", "per h", "per t REO", f"{money}/unit")
+    headings = ("cost", "group", "unit", "class", "per h", "per\nt REO", f"{money}\nper unit")
     return Sheet(
         title="Costs",
-        headings=(*headings, f"{money}/h", f"{money}/t REO"),
+        headings=(*headings, f"{money}\nper h", f"{money}\nper t REO"),
         rows=tuple(rows),
         texts=4,
         note="class: the weakest evidence among the price and coefficients of a line",
+        page_only=(1,),
     )
 
 
@@ -90,8 +93,8 @@ def _oxides(found: dict[str, Any], money: str) -> Sheet:
     return Sheet(
         title="Oxides",
         headings=(
-            *("product", "oxide", "class", "kg/h", f"price, {money}/kg"),
-            *(f"revenue, {money}/h", f"{cost}, {money}/h", f"{cost}, {money}/kg"),
+            *("product", "oxide", "class", "kg/h", f"price\n{money}/kg"),
+            *(f"revenue\n{money}/h", f"{cost}\n{money}/h", f"{cost}\n{money}/kg"),
         ),
         rows=tuple(rows),
         texts=3,
@@ -190,4 +193,6 @@ def _number(value: float | None) -> str:
     size = abs(value)
     if size >= 1e4:
         return f"{value:,.0f}"
+    if 0.0 < size < 1e-3:
+        return f"{value:.2e}"
     return f"{value:.4g}"

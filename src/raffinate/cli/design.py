@@ -56,9 +56,10 @@ def design(
     """Turn feed, cut and purities into stages and flows, and prove them with the exact solver."""
     with failing_politely(as_json=as_json):
         check_ending(output, ENDINGS)
-        from raffinate.plant.design_file import load_design
+        with progress("Reading the design"):
+            from raffinate.plant.design_file import load_design
 
-        wanted = load_design(specification)
+            wanted = load_design(specification)
         if wanted.middle is not None:
             _design_outlets(wanted, as_json=as_json, output=output)
             return

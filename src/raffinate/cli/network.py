@@ -38,9 +38,11 @@ def is_network_file(name_or_path: str) -> bool:
     Raises:
         DataError: No such plant, or no plant file.
     """
-    from raffinate.plant.network_file import is_network
+    # The first import of a command: what it loads takes seconds on a slow disk.
+    with progress("Reading the plant"):
+        from raffinate.plant.network_file import is_network
 
-    return is_network(name_or_path)
+        return is_network(name_or_path)
 
 
 def solve_network_command(
@@ -71,11 +73,11 @@ def solve_network_command(
         if asked:
             from raffinate.plant.network_asked import solve_network_for
 
-            _, state = solve_network_for(network, asked)
+            _, state = solve_network_for(network, asked, advance=advance)
         else:
             from raffinate.plant.network_solve import solve_network
 
-            state = solve_network(network, advance=lambda unit: advance())
+            state = solve_network(network, advance=advance)
 
     def draw(path: Path) -> None:
         from raffinate.plots.network_links import save_network_sankey
@@ -173,6 +175,8 @@ def print_network(terminal: Console, state: NetworkState) -> None:
 
 
 def _products(state: NetworkState) -> Table:
+    from raffinate.plant.outcome import is_below_limit
+
     made = table(
         "Products",
         "product",
@@ -193,7 +197,7 @@ def _products(state: NetworkState) -> Table:
             f"{product.recovery:.3%}"[:-1],
             f"{product.reo_flow * 3600.0:.3f}",
             f"{worst} {100.0 * others[worst]:.2g} %" if worst else "",
-            style="" if product.purity >= wanted.purity_limit else "red",
+            style="red" if is_below_limit(product.purity, wanted.purity_limit) else "",
         )
     return made
 

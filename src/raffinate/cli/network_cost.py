@@ -34,6 +34,7 @@ def cost_network_command(
     prices: str,
     *,
     spec: Sequence[str],
+    allocation: str,
     as_json: bool,
     as_csv: bool,
     output: Path | None,
@@ -44,6 +45,7 @@ def cost_network_command(
         plant: A shipped name or a path.
         prices: A price file.
         spec: Purities of products, as `--spec` writes them; without any, those of its flows.
+        allocation: How oxides share the cost: "revenue" or "mass".
         as_json: Print JSON.
         as_csv: Print the costs as CSV.
         output: File to write.
@@ -53,16 +55,19 @@ def cost_network_command(
     """
     check_ending(output, ENDINGS)
     from raffinate.plant.economics_prices_file import load_prices
+    from raffinate.plant.economics_products import check_allocation
     from raffinate.plant.network_file import load_network
 
     network, given = load_network(plant), load_prices(prices)
     asked = parse_purities(spec, network)
-    with progress("Solving"):
+    check_allocation(allocation)
+    with progress("Solving") as advance:
         from raffinate.plant.network_asked import solve_network_for
         from raffinate.plant.network_economics import account_of
 
-        network, state = solve_network_for(network, asked)
-        account = account_of(network, state, given)
+        network, state = solve_network_for(network, asked, advance=advance)
+        advance("the account")
+        account = account_of(network, state, given, allocation=allocation)
     write_output(
         output,
         {
@@ -81,6 +86,8 @@ def cost_network_command(
             "kg REO of all products\n"
         )
         terminal.print(cost_table(account))
+        terminal.print(_oxide_table(account))
+        terminal.print(_held_table(account))
     print_warnings(account.missing)
     print_warnings(state.warnings)
 
@@ -91,4 +98,35 @@ def cost_table(account: NetworkAccount) -> Table:
     for row in account.to_dict()["costs"]:
         value = row["cost_per_kg_reo"]
         made.add_row(row["cost"], row["group"], "missing" if value is None else f"{value:.5g}")
+    return made
+
+
+def _oxide_table(account: NetworkAccount) -> Table:
+    """Return what each oxide of each product brings and costs."""
+    money = account.prices.currency
+    made = table(
+        f"Oxides; cost shared by {account.allocation}",
+        *("product", "oxide", "class", "kg/h"),
+        *(f"price\n{money}/kg", f"revenue\n{money}/h", f"cost\n{money}/h", f"cost\n{money}/kg"),
+        left=3,
+    )
+    for row in account.to_dict()["oxides"]:
+        keys = ("kg_per_h", "price_per_kg", "revenue_per_h", "cost_per_h", "cost_per_kg")
+        made.add_row(
+            row["product"],
+            row["oxide"],
+            row["evidence"] or "missing",
+            *("-" if row[key] is None else f"{row[key]:.4g}" for key in keys),
+        )
+    return made
+
+
+def _held_table(account: NetworkAccount) -> Table:
+    """Return what the circuits hold, in amounts and money."""
+    made = table("Held in the circuits", "what", "unit", "amount", account.prices.currency, left=2)
+    for row in account.to_dict()["inventory"]["holdings"]:
+        numbers = (row["amount"], row["value"])
+        made.add_row(
+            row["what"], row["unit"], *("-" if v is None else f"{v:,.5g}" for v in numbers)
+        )
     return made

@@ -58,8 +58,8 @@ def optimise_network_command(
         raise SpecificationError(
             f"{plant} has many circuits: {', '.join(further)} is searched in plants of one.",
             where="optimise",
-            allowed="--spec and --free",
-            mend="Leave out --stages and --pareto.",
+            allowed="--spec, --free and --pareto purity",
+            mend="Leave out --stages.",
         )
     check_ending(output, ENDINGS)
     from raffinate.plant.economics_prices_file import load_prices

@@ -21,6 +21,7 @@ from raffinate.cli.common import (
 )
 from raffinate.cli.network import is_network_file
 from raffinate.cli.network_optimise import optimise_network_command
+from raffinate.cli.optimise_front import ENDINGS, PICTURES, front_command
 from raffinate.cli.purities import parse_purities
 from raffinate.cli.ranges import parse_ranges
 from raffinate.errors import SpecificationError
@@ -28,13 +29,6 @@ from raffinate.errors import SpecificationError
 if TYPE_CHECKING:
     from raffinate.plant.optimise import Optimum
     from raffinate.plant.optimise_stages import StageSearch
-    from raffinate.plant.pareto import ParetoFront
-
-ENDINGS = (".png", ".svg", ".pdf", ".csv", ".json")
-"""What `--output` writes; pictures of fronts and of searches over stages."""
-
-PICTURES = (".png", ".svg", ".pdf")
-"""Endings of pictures."""
 
 
 def register(app: typer.Typer) -> None:
@@ -83,19 +77,30 @@ def optimise(
             raise SpecificationError(
                 "--pareto and --stages exclude each other.", mend="Ask for one of them."
             )
+        if pareto is not None:
+            front_command(
+                plant,
+                prices,
+                against=pareto,
+                points=points,
+                spec=spec or (),
+                free=free or (),
+                as_json=as_json,
+                output=output,
+            )
+            return
         if is_network_file(plant):
             optimise_network_command(
                 plant,
                 prices,
                 spec=spec or (),
                 free=free or (),
-                further=[*(stages or ()), *([pareto] if pareto is not None else ())],
+                further=stages or (),
                 as_json=as_json,
                 output=output,
             )
             return
-        drawn = pareto is not None or bool(stages)
-        check_ending(output, ENDINGS if drawn else tuple(set(ENDINGS) - set(PICTURES)))
+        check_ending(output, ENDINGS if stages else tuple(set(ENDINGS) - set(PICTURES)))
         from raffinate.plant.economics_prices_file import load_prices
         from raffinate.plant.plant_file import load_plant
 
@@ -103,15 +108,7 @@ def optimise(
         asked: dict[str, Any] = {"purities": parse_purities(spec or (), loaded)}
         if free:
             asked["free"] = parse_ranges(free, "--free")
-        if pareto is not None:
-            with progress("Optimising", points) as advance:
-                from raffinate.plant.pareto import pareto_front
-
-                front = pareto_front(
-                    loaded, given, against=pareto, points=points, told=advance, **asked
-                )
-            _show_front(front, output, as_json)
-        elif stages:
+        if stages:
             ranges = {
                 name: (int(low), int(high))
                 for name, (low, high) in parse_ranges(stages, "--stages").items()
@@ -131,7 +128,7 @@ def optimise(
             _show(found, as_json)
 
 
-def _data(found: Optimum | ParetoFront, told: dict[str, Any]) -> dict[str, Writer]:
+def _data(found: Optimum, told: dict[str, Any]) -> dict[str, Writer]:
     return {
         ".csv": text_writer(lambda: found.to_dataframe().to_csv(index=False)),
         ".json": text_writer(lambda: to_json(told)),
@@ -166,34 +163,6 @@ def _show_search(search: StageSearch, output: Path | None, as_json: bool) -> Non
     made.columns[-1].no_wrap = False
     console().print(made)
     _show(search.best, as_json)
-
-
-def _show_front(front: ParetoFront, output: Path | None, as_json: bool) -> None:
-    def picture(path: Path) -> None:
-        from raffinate.plots.pareto import save_pareto
-
-        save_pareto(front, path)
-
-    told = front.to_dict()
-    write_output(output, {**dict.fromkeys(PICTURES, picture), **_data(front, told)})
-    if as_json:
-        typer.echo(to_json(told))
-    else:
-        made = table(
-            f"{front.plant_name}: least cost",
-            *(front.axis, f"{front.currency}/kg REO", "organic, m³/h", "scrub, m³/h", "acid, m³/h"),
-            *(f"{name}, %" for name in front.points[0].optimum.state.products),
-            left=0,
-        )
-        for point, row in zip(front.points, told["points"], strict=True):
-            made.add_row(
-                f"{point.other:.4g}",
-                f"{point.cost:.5g}",
-                *(f"{row[f'{n}_flow_m3_per_h']:.4f}" for n in ("organic", "scrub", "acid")),
-                *(f"{100 * each.purity:.5f}" for each in point.optimum.state.products.values()),
-            )
-        console().print(made)
-    print_warnings(front.left_out)
 
 
 def _print(found: Optimum) -> None:

@@ -73,10 +73,10 @@ def solve(
 
         loaded = load_plant(plant)
         purities = {**loaded.nominal_purity, **parse_purities(spec or (), loaded)}
-        with progress("Solving"):
+        with progress("Solving") as advance:
             from raffinate.plant.steady import solve_steady
 
-            state = solve_steady(loaded, purities=purities)
+            state = solve_steady(loaded, purities=purities, advance=advance)
         if all_solutions:
             print_solutions(loaded, state, as_json=as_json)
             return
@@ -121,6 +121,8 @@ def _print_tables(terminal: Console, state: SteadyState, plant: Plant) -> None:
 
 
 def _product_table(state: SteadyState, plant: Plant) -> Table:
+    from raffinate.plant.outcome import is_below_limit
+
     made = table(
         "Products",
         "product",
@@ -132,7 +134,7 @@ def _product_table(state: SteadyState, plant: Plant) -> Table:
     )
     for name, product in state.products.items():
         limit = plant.products[name].purity_limit
-        style = "" if product.purity >= limit else "red"
+        style = "red" if is_below_limit(product.purity, limit) else ""
         made.add_row(
             name,
             f"{product.purity:.4%}"[:-1],

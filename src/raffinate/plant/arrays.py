@@ -33,6 +33,7 @@ from raffinate.chemistry.system_tableau import (
 from raffinate.chemistry.tableau_chemistry import TableauChemistry, TableauParameters
 from raffinate.errors import SpecificationError
 from raffinate.numerics.jax_setup import given, jax
+from raffinate.plant.mixer_mends import mixer_mend
 from raffinate.plant.model import Circuit, Liquor, OrganicFeed, Plant
 
 Array = NDArray[np.float64]
@@ -292,15 +293,20 @@ def aqueous_leaving(circuit: Circuit) -> Array:
     return np.concatenate(rows[::-1])
 
 
+def settling(circuit: Circuit) -> tuple[Array, Array]:
+    """Return organic and aqueous that settle in every stage, recycle left out, (stage,), [m³/s]."""
+    if entrainment_of(circuit) is None and organic_feeds_of(circuit) is None:
+        return np.full(circuit.stages, circuit.organic_flow), aqueous_leaving(circuit)
+    flows = settled_flows(streams_of(circuit))
+    count = circuit.stages
+    return np.asarray(flows.organic)[:count], np.asarray(flows.leaving)[:count]
+
+
 def mixer_ratios(circuit: Circuit) -> Array:
     """Return organic to aqueous in every mixer, internal recycle included, (stage,), [-]."""
     recycle = np.concatenate([np.full(s.stages, s.recycle) for s in circuit.sections])
     # Without any aqueous the ratio is infinite and refused by name; it must not divide by zero.
-    leaving, organic = aqueous_leaving(circuit), np.full(circuit.stages, circuit.organic_flow)
-    if entrainment_of(circuit) is not None or organic_feeds_of(circuit) is not None:
-        flows = settled_flows(streams_of(circuit))
-        leaving = np.asarray(flows.leaving)[: circuit.stages]
-        organic = np.asarray(flows.organic)[: circuit.stages]
+    organic, leaving = settling(circuit)
     aqueous: Array = np.maximum(leaving + recycle, 1e-300)
     return organic / aqueous
 
@@ -312,17 +318,21 @@ def check_mixer_ratios(circuit: Circuit) -> None:
         SpecificationError: Names the section, the ratio, the range and the mend.
     """
     ratios, names = mixer_ratios(circuit), circuit.section_names
+    organic, leaving = settling(circuit)
     low, high = MIXER_RATIO
-    for name, ratio in zip(names, ratios, strict=True):
+    for place, (name, ratio) in enumerate(zip(names, ratios.tolist(), strict=True)):
         if not low <= ratio <= high:
             section = next(s for s in circuit.sections if s.name == name)
             raise SpecificationError(
                 f"O/A in the mixer is {ratio:.3g}.",
                 where=name,
                 allowed=f"{low:.3g} to {high:.3g}, the range in which it disperses",
-                mend=(
-                    f"Change organic_flow, now {circuit.organic_flow * 3600:.3g} m³/h, or the "
-                    f"internal recycle, now {section.recycle * 3600:.3g} m³/h."
+                mend=mixer_mend(
+                    section,
+                    organic=float(organic[place]),
+                    aqueous=float(leaving[place]),
+                    organic_flow=circuit.organic_flow,
+                    limits=MIXER_RATIO,
                 ),
             )
 

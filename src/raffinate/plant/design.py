@@ -72,13 +72,13 @@ class PlantDesign:
 
 
 def design_plant(
-    specification: DesignSpecification, advance: Callable[[], None] = lambda: None
+    specification: DesignSpecification, advance: Callable[[str], None] = lambda step: None
 ) -> PlantDesign:
     """Return the plant for a specification.
 
     Args:
         specification: What it must do.
-        advance: Called after each step of the search.
+        advance: Called with what is done next, in words.
 
     Raises:
         SpecificationError: A cut that the system does not make, acid too weak to strip, a phase
@@ -100,9 +100,8 @@ def design_plant(
     n, m = (max(1, math.ceil(count / specification.efficiency)) for count in bank.stages)
     for _ in range(TRIES):
         stages = (n, m, specification.strip_stages)
-        plant, state, trial = _tried(specification, stages, foreseen)
+        plant, state, trial = _tried(specification, stages, foreseen, advance)
         trials.append(trial)
-        advance()
         amount = trial.extraction_amount
         if state is not None and amount is not None and amount <= MOST_EXTRACTANT * foreseen:
             return PlantDesign(
@@ -128,7 +127,7 @@ def design_plant(
 
 
 def _bank(
-    specification: DesignSpecification, beta: dict[str, float], advance: Callable[[], None]
+    specification: DesignSpecification, beta: dict[str, float], advance: Callable[[str], None]
 ) -> BankDesign:
     extracted, raffinate = specification.extracted, specification.raffinate
     over = _neighbour(beta, raffinate.elements, max)
@@ -140,17 +139,25 @@ def _bank(
         purity_extracted=specification.mole_purity(extracted, over),
         purity_raffinate=specification.mole_purity(raffinate, under),
         excess=specification.excess,
-        advance=advance,
+        advance=lambda: advance("ideal stages by theory"),
     )
 
 
 def _tried(
-    specification: DesignSpecification, stages: tuple[int, int, int], foreseen: float
+    specification: DesignSpecification,
+    stages: tuple[int, int, int],
+    foreseen: float,
+    advance: Callable[[str], None],
 ) -> tuple[Plant, SteadyState | None, Trial]:
     """Solve the plant of these stages for the purities; no state where they are out of reach."""
     plant = parse_plant(plant_text(specification, stages, foreseen), where=specification.name)
     try:
-        state = solve_steady(plant, purities=plant.nominal_purity)
+        of = " + ".join(map(str, stages))
+        state = solve_steady(
+            plant,
+            purities=plant.nominal_purity,
+            advance=lambda step: advance(f"plant of {of} stages, {step}"),
+        )
     except ConvergenceError as error:
         return plant, None, Trial(stages=stages, extraction_amount=None, finding=error.what)
     amount = _extraction_amount(plant, state)

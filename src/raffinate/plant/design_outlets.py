@@ -111,13 +111,13 @@ class _Proof:
 
 
 def design_three_outlets(
-    specification: DesignSpecification, advance: Callable[[], None] = lambda: None
+    specification: DesignSpecification, advance: Callable[[str], None] = lambda step: None
 ) -> OutletPlantDesign:
     """Return the bank for a specification with a middle product.
 
     Args:
         specification: What it must do; `middle` is given.
-        advance: Called after each step of the search.
+        advance: Called with what is done next, in words.
 
     Raises:
         SpecificationError: Purities out of reach of `TRIES` banks; says how far they came.
@@ -129,7 +129,7 @@ def design_three_outlets(
         beta,
         three_products(specification, beta),
         excess=specification.excess,
-        advance=advance,
+        advance=lambda: advance("ideal stages by theory"),
     )
     plan = bank.cascade.plan
     foreseen = plan.extraction_amount
@@ -138,9 +138,9 @@ def design_three_outlets(
     n, lower, upper = (max(1, math.ceil(c / specification.efficiency)) for c in bank.stages)
     for _ in range(TRIES):
         stages = (n, lower, upper, specification.strip_stages)
+        advance(f"bank of {' + '.join(map(str, stages))} stages, flows for the purities")
         proof, trial = _tried(specification, bank, stages, foreseen)
         trials.append(trial)
-        advance()
         if proof is not None and proof.extraction_amount <= MOST_EXTRACTANT * foreseen:
             return OutletPlantDesign(
                 specification=specification,
@@ -216,7 +216,7 @@ def _proved(specification: DesignSpecification, circuit: Circuit) -> _Proof:
     problem = problem_of(circuit)
     first = solve_fixed(chemistry, problem, circuit, None)
     asked = _purities(specification, circuit)
-    result, problem, _ = solve_for_purities(chemistry, problem, asked, first)
+    result, problem, _ = solve_for_purities(chemistry, problem, circuit, asked, first)
     circuit = _at_flows(circuit, problem)
     check_mixer_ratios(circuit)
     bank = bank_streams(chemistry, problem, result, circuit.stages)

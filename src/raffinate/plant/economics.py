@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from raffinate.errors import SpecificationError
 from raffinate.plant.economics_account import Economics, counted_cost
+from raffinate.plant.economics_feed import unpriced_feed
 from raffinate.plant.economics_inventory import inventory
 from raffinate.plant.economics_ions import ion_balance
 from raffinate.plant.economics_lines import CostLine, cost_lines
@@ -68,6 +69,7 @@ def plant_economics(
         lines=lines,
         oxides=oxides,
         missing=(
+            *unpriced_feed(lines, prices, reo_flow),
             *_missing_costs(lines, oxides, prices, reo_flow),
             *_missing_checks(locked, prices),
         ),

@@ -142,8 +142,8 @@ def as_dict(account: Economics) -> dict[str, Any]:
         "revenue_per_h": _times(account.revenue, HOUR),
         "margin_per_h": _times(account.margin, HOUR),
         "costs": [line_row(account, line) for line in account.lines],
-        "oxides": oxide_rows(account),
-        "inventory": _inventory(account),
+        "oxides": oxide_rows(account.oxides),
+        "inventory": inventory_rows(account.held, account.locked),
         "effluent": effluent(account),
         "sections": _sections(account),
         "capital": account.invested,
@@ -154,7 +154,7 @@ def as_dict(account: Economics) -> dict[str, Any]:
     }
 
 
-def oxide_rows(account: Economics) -> list[dict[str, Any]]:
+def oxide_rows(oxides: tuple[OxideAccount, ...]) -> list[dict[str, Any]]:
     """Return what each oxide brings and costs."""
     return [
         {
@@ -168,7 +168,7 @@ def oxide_rows(account: Economics) -> list[dict[str, Any]]:
             "cost_per_h": _times(each.cost, HOUR),
             "cost_per_kg": each.cost_per_kg,
         }
-        for each in account.oxides
+        for each in oxides
     ]
 
 
@@ -217,8 +217,8 @@ def coefficient_rows(account: Economics) -> list[dict[str, Any]]:
     ]
 
 
-def _inventory(account: Economics) -> dict[str, Any]:
-    held = account.held
+def inventory_rows(held: Inventory, locked: Locked) -> dict[str, Any]:
+    """Return what a plant holds, in amounts and in money."""
     names = held.elements
     return {
         "reo_kg": held.oxide_mass,
@@ -229,8 +229,8 @@ def _inventory(account: Economics) -> dict[str, Any]:
         "solvent_m3": held.volume("organic"),
         "extractant_mol": held.extractant,
         "days_of_feed": held.feed_time / DAY,
-        "money": account.locked.value,
-        "money_counted": account.locked.counted,
+        "money": locked.value,
+        "money_counted": locked.counted,
         "holdings": [
             {
                 "what": each.title,
@@ -240,7 +240,7 @@ def _inventory(account: Economics) -> dict[str, Any]:
                 "evidence": each.evidence,
                 "missing": list(each.missing),
             }
-            for each in account.locked.holdings
+            for each in locked.holdings
         ],
     }
 

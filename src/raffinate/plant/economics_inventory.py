@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,7 @@ def inventory(plant: Plant, state: SteadyState) -> Inventory:
     operation = state.operation
     assert operation is not None
     circuit = plant.operated(operation).circuit
-    vessels = (*_stages_of(circuit, state), _tank(circuit, state))
+    vessels = circuit_vessels(circuit, state)
     oxide = np.array(oxide_molar_masses(state.elements))
     moles = np.sum([each.moles for each in vessels], axis=0)
     held = float(moles @ oxide)
@@ -101,7 +102,29 @@ def inventory(plant: Plant, state: SteadyState) -> Inventory:
     )
 
 
-def _stages_of(circuit: Circuit, state: SteadyState) -> list[Vessel]:
+class Profiles(Protocol):
+    """What is known of every stage of a circuit at rest."""
+
+    @property
+    def aqueous(self) -> Array:
+        """Metals, (stage, element), [mol/m³]."""
+
+    @property
+    def organic(self) -> Array:
+        """Metals, (stage, element), [mol/m³]."""
+
+
+def circuit_vessels(circuit: Circuit, state: Profiles) -> tuple[Vessel, ...]:
+    """Return what mixers, settlers and the organic tank of a circuit hold.
+
+    Args:
+        circuit: At its flows, vessels stated.
+        state: Its profiles.
+    """
+    return (*_stages_of(circuit, state), _tank(circuit, state))
+
+
+def _stages_of(circuit: Circuit, state: Profiles) -> list[Vessel]:
     ratios = mixer_ratios(circuit)
     found = []
     start = 0
@@ -129,11 +152,11 @@ def _stages_of(circuit: Circuit, state: SteadyState) -> list[Vessel]:
     return found
 
 
-def _tank(circuit: Circuit, state: SteadyState) -> Vessel:
+def _tank(circuit: Circuit, state: Profiles) -> Vessel:
     return Vessel(
         section=TANK,
         place="tank",
         phase="organic",
         volume=circuit.organic_tank,
-        moles=circuit.organic_tank * state.barren_organic,
+        moles=circuit.organic_tank * state.organic[-1],
     )

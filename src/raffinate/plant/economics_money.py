@@ -66,20 +66,27 @@ class Locked:
         return self.counted if complete else None
 
 
-def money_locked(held: Inventory, prices: Prices) -> Locked:
-    """Return what a plant holds, priced."""
-    extractant = prices.values(*EXTRACTANT_KEYS)
-    mass = held.extractant * extractant[0] if extractant else None
-    diluent = prices.values(*DILUENT_KEYS)
+def money_locked(held: Inventory, prices: Prices, molar_mass: float | None = None) -> Locked:
+    """Return what a plant holds, priced.
+
+    Args:
+        held: What it holds.
+        prices: Of the account.
+        molar_mass: Of HA as the plant states it, [kg/mol]; None takes that of the prices.
+    """
+    (key,), (_, density_key) = EXTRACTANT_KEYS, DILUENT_KEYS
+    own = () if molar_mass is not None else (key,)
+    given = prices.values(key)
+    each = molar_mass if molar_mass is not None else given[0] if given else None
+    mass = held.extractant * each if each is not None else None
     volume = None
-    if diluent:
-        molar_mass, density = diluent
-        volume = held.volume("organic") - held.extractant * molar_mass / density
+    if mass is not None and (density := prices.values(density_key)):
+        volume = held.volume("organic") - mass / density[0]
     return Locked(
         holdings=(
             *_oxides(held, prices),
-            _solvent(prices, "Extractant", "kg", mass, "extractant_per_kg", EXTRACTANT_KEYS),
-            _solvent(prices, "Diluent", "m³", volume, "diluent_per_m3", DILUENT_KEYS),
+            _solvent(prices, "Extractant", "kg", mass, "extractant_per_kg", own),
+            _solvent(prices, "Diluent", "m³", volume, "diluent_per_m3", (*own, density_key)),
         ),
     )
 

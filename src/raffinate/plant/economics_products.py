@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from raffinate.chemistry.elements import rare_earth
 from raffinate.errors import SpecificationError, nearest_name
 from raffinate.plant.economics_prices import Figure, Prices
-from raffinate.plant.model import Product
 from raffinate.plant.outcome import ProductState
 from raffinate.sources import Evidence
 
@@ -18,6 +17,14 @@ Allocation = Literal["revenue", "mass"]
 
 ALLOCATIONS: dict[str, Allocation] = {name: name for name in get_args(Allocation)}
 """The rules by their names, for doors that read them as text."""
+
+
+class Sold(Protocol):
+    """A product, of a plant of one circuit or of many."""
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Symbols whose oxides count as product."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +79,7 @@ def check_allocation(rule: str) -> Allocation:
 
 
 def oxide_accounts(
-    products: Mapping[str, Product], states: Mapping[str, ProductState], prices: Prices
+    products: Mapping[str, Sold], states: Mapping[str, ProductState], prices: Prices
 ) -> tuple[OxideAccount, ...]:
     """Return the oxides each product is sold for; its impurities are sold as nothing.
 

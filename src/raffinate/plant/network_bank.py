@@ -14,7 +14,14 @@ from raffinate.chemistry.elements import RARE_EARTHS
 from raffinate.chemistry.exchange import FLOOR
 from raffinate.errors import SpecificationError
 from raffinate.numerics.jax_setup import given
-from raffinate.plant.arrays import MIXER_RATIO, aqueous_leaving, mixer_ratios, problem_of
+from raffinate.plant.arrays import (
+    MIXER_RATIO,
+    aqueous_leaving,
+    mixer_ratios,
+    problem_of,
+    settling,
+)
+from raffinate.plant.mixer_mends import mixer_mend
 from raffinate.plant.model import Circuit, Liquor, Section
 from raffinate.plant.network import CircuitUnit, CutFlows, NetworkSection
 from raffinate.plant.network_stream import AMMONIUM, Stream, StreamAxis
@@ -148,26 +155,25 @@ def _check_mixers(unit: CircuitUnit, circuit: Circuit) -> None:
     """Refuse a phase ratio no mixer runs, with the smallest recycle or organic that mends it."""
     low, high = MIXER_RATIO
     ratios, names = mixer_ratios(circuit), circuit.section_names
-    organic = circuit.organic_flow
-    aqueous = aqueous_leaving(circuit)
+    organic, aqueous = settling(circuit)
+    sections = {section.name: section for section in circuit.sections}
     for place, (name, ratio) in enumerate(zip(names, ratios.tolist(), strict=True)):
-        if ratio > high:
-            least = (organic / high - float(aqueous[place])) * 3600.0
-            mend = f"Recycle at least {least:.4g} m³/h of settled aqueous to its own mixer."
-        elif ratio < low:
-            least = organic / ratio * low * 3600.0
-            mend = (
-                f"Send at least {least:.4g} m³/h of organic, now {organic * 3600.0:.4g} m³/h, or "
-                "feed a stronger liquor."
+        if not low <= ratio <= high:
+            mend = mixer_mend(
+                sections[name],
+                organic=float(organic[place]),
+                aqueous=float(aqueous[place]),
+                organic_flow=circuit.organic_flow,
+                limits=MIXER_RATIO,
             )
-        else:
-            continue
-        raise SpecificationError(
-            f"O/A in the mixer is {ratio:.3g}.",
-            where=f"{unit.name}, section {name}",
-            allowed=f"{low:.3g} to {high:.3g}, the range in which it disperses",
-            mend=mend,
-        )
+            if ratio > high and unit.vessels.mixer_ratio > high:
+                mend = f"Take a mixer_ratio of {high:g} at most: recycle makes it."
+            raise SpecificationError(
+                f"O/A in the mixer is {ratio:.3g}.",
+                where=f"{unit.name}, section {name}",
+                allowed=f"{low:.3g} to {high:.3g}, the range in which it disperses",
+                mend=mend,
+            )
 
 
 def network_problem(circuit: Circuit, axis: StreamAxis, liquors: Mapping[str, Stream]) -> Problem:

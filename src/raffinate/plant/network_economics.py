@@ -1,31 +1,45 @@
 """What a plant of many circuits costs to run, line by line, from what its units use.
 
-Every line is linear in `USES`, so that the account and its derivatives are the same numbers. Not in
-it: money held in the plant, steam for liquors that are evaporated, and calcination. What is not
-given is reported missing, never taken as zero.
+Every line is linear in `USES`, so that the account and its derivatives are the same numbers. Held
+rare earths, extractant and diluent, and the cost of each oxide, are those of the account of one
+circuit. Not in it: steam for liquors that are evaporated, and calcination. What is not given is
+reported missing, never taken as zero.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.chemistry.elements import AMMONIA_MOLAR_MASS, oxide_molar_masses
 from raffinate.errors import SpecificationError
-from raffinate.plant.economics_account import counted_cost
-from raffinate.plant.economics_ions import ACIDS, BASES
-from raffinate.plant.economics_lines import CostLine, Group, priced_line
-from raffinate.plant.economics_prices import CURRENCY, Prices
-from raffinate.plant.economics_sizing import CAPITAL_KEYS, GRAVITY
+from raffinate.plant.economics_account import counted_cost, inventory_rows, oxide_rows
+from raffinate.plant.economics_feed import unpriced_feed
+from raffinate.plant.economics_inventory import Inventory
+from raffinate.plant.economics_lines import CostLine, priced_line
+from raffinate.plant.economics_money import Locked, money_locked
+from raffinate.plant.economics_prices import Prices, weakest_class
+from raffinate.plant.economics_products import (
+    Allocation,
+    OxideAccount,
+    check_allocation,
+    oxide_accounts,
+    shared,
+)
 from raffinate.plant.network import Network
+from raffinate.plant.network_economics_lines import (
+    INTEREST,
+    cost_parts,
+    equipment_numbers,
+    own_molar_mass,
+    oxide_fed,
+)
 from raffinate.plant.network_gradients import network_derivative
 from raffinate.plant.network_gradients_layout import USES
+from raffinate.plant.network_inventory import check_held, metal_values, network_inventory
 from raffinate.plant.network_state import (
-    AMMONIUM_BICARBONATE_MOLAR_MASS,
-    OXALIC_ACID_MOLAR_MASS,
     NetworkState,
 )
 from raffinate.units import HOUR
@@ -35,41 +49,18 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+UNSHARED = (
+    "Cost of each oxide: not shared, for an oxide without a price has no share of the revenue. "
+    "Share by mass, or give its price."
+)
+"""Why oxides have no cost."""
+
 NOT_COUNTED = (
-    "Interest on what the plant holds: not counted for a plant of many circuits.",
+    "Tanks between circuits: their volumes are not stated, so what they hold bears no interest.",
+    "Diluent that leaves with the liquors: not counted.",
     "Evaporation of liquors that are made stronger: not counted.",
 )
 """What no line of this account covers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One line of the account as a linear function of `USES`.
-
-    Attributes:
-        title: In words.
-        group: What kind of cost it is.
-        unit: Of the amount as shown.
-        share: Amount per use, by use; empty if a coefficient is missing.
-        price_key: Its price; empty where the amount is money.
-        keys: Coefficients it needs.
-        fixed: Amount that depends on no use, SI.
-    """
-
-    title: str
-    group: Group
-    unit: str
-    share: tuple[tuple[str, float], ...]
-    price_key: str
-    keys: tuple[str, ...] = ()
-    fixed: float = 0.0
-
-    def rate(self, uses: Array) -> float | None:
-        """Return the amount per time, SI; None if a coefficient is missing."""
-        if not self.share and not self.fixed:
-            return None
-        used = sum(factor * float(uses[USES.index(name)]) for name, factor in self.share)
-        return self.fixed + used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,14 +71,22 @@ class NetworkAccount:
         plant_name: Which plant.
         prices: What it is made with.
         reo_flow: Of all products, [kg/s].
+        allocation: How the oxides share the cost.
+        held: What its circuits hold.
+        locked: The same in money.
         lines: Costs.
+        oxides: What they bring and cost.
         missing: Sentences: what is not counted.
     """
 
     plant_name: str
     prices: Prices
     reo_flow: float
+    allocation: Allocation
+    held: Inventory
+    locked: Locked
     lines: tuple[CostLine, ...]
+    oxides: tuple[OxideAccount, ...]
     missing: tuple[str, ...]
 
     @property
@@ -125,20 +124,15 @@ class NetworkAccount:
                 }
                 for line in self.lines
             ],
+            "allocation": self.allocation,
+            "oxides": oxide_rows(self.oxides),
+            "inventory": inventory_rows(self.held, self.locked),
             "missing": list(self.missing),
         }
 
 
-def network_account(
-    network: Network, uses: Array, reo_flow: float, prices: Prices
-) -> NetworkAccount:
-    """Return the account of a plant of many circuits.
-
-    Args:
-        network: The plant.
-        uses: What its units use together, (use,), in the order of `USES`, SI.
-        reo_flow: Of all products, [kg/s].
-        prices: Prices and coefficients, each with its source.
+def _lines(network: Network, uses: Array, prices: Prices, locked: Locked) -> tuple[CostLine, ...]:
+    """Return the costs of a plant.
 
     Raises:
         SpecificationError: No cost can be counted.
@@ -155,6 +149,7 @@ def network_account(
         )
         for part in cost_parts(network, prices)
     )
+    lines = tuple(_held_line(line, locked) if line.title == INTEREST else line for line in lines)
     # A reagent nobody uses needs no price.
     lines = tuple(line for line in lines if line.rate != 0.0 or not line.missing)
     if counted_cost(lines) is None:
@@ -163,201 +158,60 @@ def network_account(
             where="cost",
             mend="Give prices of reagents at least.",
         )
-    lacking = [lack for line in lines if (lack := line.lack(prices, reo_flow))]
+    return lines
+
+
+def _held_line(line: CostLine, locked: Locked) -> CostLine:
+    """Return the interest with what the prices lack of what is held."""
+    classes = [each for each in (line.evidence, locked.evidence) if each]
+    missing = (*locked.missing, *line.missing)
+    basis = f"{locked.counted:.4g} of it counted."
+    return replace(line, missing=missing, evidence=weakest_class(classes), basis=basis)
+
+
+def account_of(
+    network: Network, state: NetworkState, prices: Prices, *, allocation: str = "revenue"
+) -> NetworkAccount:
+    """Return the account of a network at rest.
+
+    Args:
+        network: The plant.
+        state: Its steady state.
+        prices: Prices and coefficients, each with its source.
+        allocation: How the oxides share the cost: "revenue" or "mass".
+
+    Raises:
+        SpecificationError: No cost can be counted, no such rule, or a price of no product.
+        BalanceError: Its circuits do not make the streams of the state, or do not hold what was
+            differentiated.
+    """
+    rule = check_allocation(allocation)
+    derivative = network_derivative(
+        network,
+        state,
+        equipment=equipment_numbers(prices),
+        metal_value=metal_values(network, prices),
+    )
+    uses = derivative.uses
+    held = network_inventory(network, state, oxide_fed(network))
+    check_held(network, held, prices, float(uses[USES.index("held_value")]))
+    locked = money_locked(held, prices, own_molar_mass(network))
+    lines = _lines(network, uses, prices, locked)
+    made = sum(product.reo_flow for product in state.products.values())
+    counted = counted_cost(lines)
+    assert counted is not None
+    oxides = shared(oxide_accounts(network.products, state.products, prices), counted, rule)
+    lacking = [lack for line in lines if (lack := line.lack(prices, made))]
+    if any(each.cost is None for each in oxides):
+        lacking.append(UNSHARED)
     return NetworkAccount(
         plant_name=network.name,
         prices=prices,
-        reo_flow=reo_flow,
+        reo_flow=made,
+        allocation=rule,
+        held=held,
+        locked=locked,
         lines=lines,
-        missing=(*lacking, *NOT_COUNTED),
+        oxides=oxides,
+        missing=(*unpriced_feed(lines, prices, made), *lacking, *NOT_COUNTED),
     )
-
-
-def cost_weights(network: Network, prices: Prices) -> tuple[Array, float]:
-    """Return what a unit of each use costs, (use,), and what is paid whatever is used.
-
-    In [currency/s per use] and [currency/s]; a line that lacks a price or a coefficient is zero.
-    """
-    weights, fixed = np.zeros(len(USES)), 0.0
-    for part in cost_parts(network, prices):
-        price = prices.values(part.price_key) if part.price_key else (1.0,)
-        if price is None:
-            continue
-        fixed += part.fixed * price[0]
-        for name, factor in part.share:
-            weights[USES.index(name)] += factor * price[0]
-    return weights, fixed
-
-
-def account_of(network: Network, state: NetworkState, prices: Prices) -> NetworkAccount:
-    """Return the account of a network at rest.
-
-    Raises:
-        SpecificationError: No cost can be counted.
-        BalanceError: Its circuits do not make the streams of the state.
-    """
-    derivative = network_derivative(network, state, equipment=equipment_numbers(prices))
-    made = sum(product.reo_flow for product in state.products.values())
-    return network_account(network, derivative.uses, made, prices)
-
-
-def equipment_numbers(prices: Prices) -> tuple[float, float]:
-    """Return reference volume, [m³], and exponent of cost, [-]; 1 and 0 where not given."""
-    found = prices.values("reference_stage_volume_m3", "cost_exponent")
-    return (found[0], found[1]) if found else (1.0, 0.0)
-
-
-def cost_parts(network: Network, prices: Prices) -> tuple[Part, ...]:
-    """Return the lines of the account as functions of `USES`."""
-    acid = ACIDS[network.medium]
-    return (
-        Part(
-            title="Rare-earth oxide fed",
-            group="feed",
-            unit="kg",
-            share=(),
-            price_key="feed_per_kg_reo",
-            fixed=oxide_fed(network),
-        ),
-        _reagent(
-            f"{acid.formula}, as 100 %", "acid", acid.molar_mass / acid.protons, "acid_per_kg"
-        ),
-        _reagent("NH3, as 100 %", "NH3", AMMONIA_MOLAR_MASS, "base_per_kg"),
-        _reagent("Oxalic acid", "oxalic acid", OXALIC_ACID_MOLAR_MASS, "oxalic_acid_per_kg"),
-        _reagent(
-            "Ammonium bicarbonate",
-            "NH4HCO3",
-            AMMONIUM_BICARBONATE_MOLAR_MASS,
-            "ammonium_bicarbonate_per_kg",
-        ),
-        Part(
-            title="Water",
-            group="reagents",
-            unit="m³",
-            share=(("water", 1.0),),
-            price_key="water_per_m3",
-        ),
-        *_energy(prices),
-        _extractant(network, prices),
-        *_effluent(network),
-        Part(
-            title="Labour", group="labour", unit="h", share=(), price_key="labour_per_h", fixed=1.0
-        ),
-        *_capital(prices),
-    )
-
-
-def oxide_fed(network: Network) -> float:
-    """Return the oxide in feeds and in organic fed from outside, [kg/s]."""
-    oxide = dict(zip(network.rare_earths, oxide_molar_masses(network.rare_earths), strict=True))
-    entering = [(feed.flow, feed.concentration) for feed in network.feeds]
-    entering += [(feed.flow, feed.concentration) for feed in network.organic_feeds]
-    return sum(
-        flow * amount * oxide.get(symbol, 0.0)
-        for flow, metals in entering
-        for symbol, amount in metals.items()
-    )
-
-
-def _reagent(title: str, use: str, molar_mass: float, price_key: str) -> Part:
-    return Part(
-        title=title,
-        group="reagents",
-        unit="kg",
-        share=((use, molar_mass),),
-        price_key=price_key,
-    )
-
-
-def _energy(prices: Prices) -> tuple[Part, Part]:
-    power = prices.values("mixer_power_W_per_m3")
-    pumping = ("pump_head_m", "pump_efficiency")
-    densities = ("aqueous_density_kg_per_m3", "organic_density_kg_per_m3")
-    lifted: tuple[tuple[str, float], ...] = ()
-    if found := prices.values(*pumping, *densities):
-        head, efficiency, aqueous, organic = found
-        lift = GRAVITY * head / efficiency
-        lifted = (("pumped_aqueous", lift * aqueous), ("pumped_organic", lift * organic))
-    return (
-        Part(
-            title="Mixers",
-            group="energy",
-            unit="kWh",
-            share=(("mixed", power[0]),) if power else (),
-            price_key="electricity_per_kWh",
-            keys=("mixer_power_W_per_m3",),
-        ),
-        Part(
-            title="Pumps of liquors, acids and organic",
-            group="energy",
-            unit="kWh",
-            share=lifted,
-            price_key="electricity_per_kWh",
-            keys=(*pumping, *densities),
-        ),
-    )
-
-
-def _extractant(network: Network, prices: Prices) -> Part:
-    """Return the line of lost extractant.
-
-    Its molar mass is that of the loops, or else the coefficient of the prices.
-    """
-    key = "extractant_molar_mass_g_per_mol"
-    masses = {
-        unit.organic.extractant_molar_mass
-        for unit in network.circuits
-        if unit.organic.extractant_molar_mass > 0.0
-    }
-    if len(masses) > 1:
-        raise SpecificationError(
-            f"its loops hold extractants of {', '.join(f'{1e3 * m:g}' for m in masses)} g/mol.",
-            where=f"cost of {network.name}",
-            allowed="one extractant, for it has one price",
-        )
-    given = prices.values(key)
-    mass = masses.pop() if masses else given[0] if given else None
-    return Part(
-        title="Extractant lost",
-        group="solvent",
-        unit="kg",
-        share=() if mass is None else (("extractant", mass),),
-        price_key="extractant_per_kg",
-        keys=(key,) if mass is None else (),
-    )
-
-
-def _effluent(network: Network) -> tuple[Part, Part]:
-    acid, base = ACIDS[network.medium], BASES["NH4"]
-    salt = base.molar_mass - base.water + acid.molar_mass / acid.protons
-
-    def part(title: str, mass: float, price_key: str) -> Part:
-        return Part(
-            title=title,
-            group="effluent",
-            unit="kg",
-            share=(("NH3", mass), ("NH4HCO3", mass)),
-            price_key=price_key,
-        )
-
-    return (
-        part("Ammonium salt treated", salt, "salt_disposal_per_kg"),
-        part("Ammonia nitrogen treated, as N", base.nitrogen, "ammonia_nitrogen_per_kg"),
-    )
-
-
-def _capital(prices: Prices) -> tuple[Part, ...]:
-    made = []
-    for title, key in (
-        ("Capital charge", "capital_charge_per_year"),
-        ("Maintenance", "maintenance_per_year"),
-    ):
-        keys = (*CAPITAL_KEYS, key, "operating_hours_per_year")
-        share: tuple[tuple[str, float], ...] = ()
-        if found := prices.values(*keys):
-            cost, _, _, factor, yearly, hours = found
-            share = (("equipment", cost * factor * yearly / hours),)
-        made.append(
-            Part(title=title, group="capital", unit=CURRENCY, share=share, price_key="", keys=keys)
-        )
-    return tuple(made)

@@ -11,6 +11,7 @@ from raffinate.chemistry.system import ExtractionSystem
 from raffinate.chemistry.system_file import load_system
 from raffinate.data_files import read_named, shipped_names
 from raffinate.errors import DataError, RaffinateError, nearest_name
+from raffinate.plant.check_feed import check_fractions, subset_for
 from raffinate.plant.network import (
     Conditioner,
     Network,
@@ -188,13 +189,7 @@ def _strengths(entry: FeedEntry, place: str) -> dict[str, float]:
     if not given:
         return {}
     fractions: dict[str, float] = getattr(entry, given[0])
-    total = sum(fractions.values())
-    if abs(total - 1.0) > 1e-3:
-        raise DataError(
-            f"fractions add up to {total:.4g}.",
-            where=f"{place}.{given[0]}",
-            allowed="1 within 0.001",
-        )
+    check_fractions(fractions, "fractions", f"{place}.{given[0]}")
     symbols = tuple(fractions)
     for symbol in symbols:
         if symbol not in RARE_EARTHS:
@@ -227,7 +222,13 @@ def _systems(
                 mend=nearest_name(entry.organic, tuple(read.organics)),
             )
         stuck = read.organics[entry.organic].stuck
-        found[name] = loaded[key].subset(tuple(e for e in elements if e not in stuck))
+        found[name] = subset_for(
+            loaded[key],
+            [symbol for symbol in elements if symbol not in stuck],
+            where=f"{where}: feeds",
+            mend=f"Leave it out, put it among `stuck` of the organic {entry.organic}, or name a "
+            "system with a constant for it.",
+        )
     return found
 
 

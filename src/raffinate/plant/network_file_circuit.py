@@ -107,6 +107,8 @@ def _check_keys(entry: CircuitEntry, with_cut: bool, place: str) -> None:
             f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} missing.",
             where=place,
             allowed=f"a circuit {kind} needs {', '.join(needed)}",
+            mend=f"Add {', '.join(lacking)}."
+            + (f" Leave out {', '.join(stray)}, which it does not take." if stray else ""),
         )
     if stray:
         raise DataError(
@@ -114,6 +116,7 @@ def _check_keys(entry: CircuitEntry, with_cut: bool, place: str) -> None:
             f"{kind}.",
             where=place,
             allowed=", ".join(needed),
+            mend=f"Leave {', '.join(stray)} out.",
         )
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raffinate.errors import BalanceError
-from raffinate.plant.gradients_inputs import CONSTANT
 from raffinate.plant.network import CircuitUnit, Network, NetworkFeed
 from raffinate.plant.network_gradients_circuit import (
     circuit_frame,
@@ -26,6 +25,7 @@ from raffinate.plant.network_gradients_circuit import (
 )
 from raffinate.plant.network_gradients_layout import USES, CircuitLayout, circuit_layout
 from raffinate.plant.network_gradients_units import unit_slopes
+from raffinate.plant.network_inputs import feed_names, input_name, input_names
 from raffinate.plant.network_state import NetworkState
 from raffinate.plant.network_stream import ANION, Stream, StreamAxis
 
@@ -136,7 +136,11 @@ class _Assembly:
 
 
 def network_derivative(
-    network: Network, state: NetworkState, *, equipment: tuple[float, float] = (1.0, 0.0)
+    network: Network,
+    state: NetworkState,
+    *,
+    equipment: tuple[float, float] = (1.0, 0.0),
+    metal_value: Array | None = None,
 ) -> NetworkDerivative:
     """Return how a network at rest answers to its inputs, at given flows.
 
@@ -147,17 +151,20 @@ def network_derivative(
         network: The plant.
         state: Its steady state; its flows are taken.
         equipment: Reference volume of a stage, [m³], and exponent of its cost in volume, [-].
+        metal_value: What a mole held is worth, (metal of the plant,), [currency/mol]; None takes
+            nothing.
 
     Raises:
         BalanceError: The differentiated circuits do not make the streams of the state.
     """
     axis = network.axis
     layouts = {unit.name: circuit_layout(axis, unit) for unit in network.circuits}
-    assembly = _assembly(network, state, layouts)
+    assembly = _assembly(network, state)
     streams = dict(state.streams)
+    value = np.zeros(len(network.elements)) if metal_value is None else metal_value
     for unit in network.units:
         if isinstance(unit, CircuitUnit):
-            _add_circuit(assembly, unit, layouts[unit.name], streams, equipment)
+            _add_circuit(assembly, unit, layouts[unit.name], streams, (equipment, value))
             continue
         taken = [streams[name] for name in unit.inlets]
         made, used = unit_slopes(axis, unit, taken)
@@ -178,15 +185,10 @@ def network_derivative(
     )
 
 
-def _assembly(
-    network: Network, state: NetworkState, layouts: dict[str, CircuitLayout]
-) -> _Assembly:
+def _assembly(network: Network, state: NetworkState) -> _Assembly:
     axis = network.axis
     streams = [outlet for unit in network.units for outlet in unit.outlets]
-    inputs = [name for feed in network.feeds for name in feed_slopes(axis, feed)[0]]
-    for unit in network.circuits:
-        inputs += [input_name(unit, name) for name in layouts[unit.name].settings]
-    inputs = list(dict.fromkeys(inputs))
+    inputs = list(input_names(network))
     size = len(streams) * (axis.size + 1)
     values = np.zeros(len(inputs))
     for feed in network.feeds:
@@ -208,16 +210,6 @@ def _assembly(
     )
 
 
-def input_name(unit: CircuitUnit, setting: str) -> str:
-    """Return the name of a circuit's setting among the inputs of the network.
-
-    Constants belong to the extraction system, and move in all circuits that use it.
-    """
-    if setting.startswith(CONSTANT):
-        return f"{CONSTANT}{unit.system.name}.{setting.removeprefix(CONSTANT)}"
-    return f"{unit.name}.{setting}"
-
-
 def feed_slopes(axis: StreamAxis, feed: NetworkFeed) -> tuple[list[str], Array]:
     """Return the inputs of a feed, flow, metals and free acid, and d stream / d each of them."""
     anion, z = axis.place(ANION), axis.anion_charge
@@ -230,8 +222,7 @@ def feed_slopes(axis: StreamAxis, feed: NetworkFeed) -> tuple[list[str], Array]:
     rows[1:-1, :count] = np.eye(count) * feed.flow
     rows[1:-1, anion] = axis.charge * feed.flow / z
     rows[-1, anion] = feed.flow / z
-    place = f"feed.{feed.name}"
-    return [f"{place}.flow", *(f"{place}.{e}" for e in axis.elements), f"{place}.free_acid"], rows
+    return feed_names(axis.elements, feed), rows
 
 
 def _add_circuit(
@@ -239,10 +230,10 @@ def _add_circuit(
     unit: CircuitUnit,
     layout: CircuitLayout,
     streams: dict[str, Stream],
-    equipment: tuple[float, float],
+    weights: tuple[tuple[float, float], Array],
 ) -> None:
     state = assembly.state.circuits[unit.name]
-    frame = circuit_frame(assembly.axis, unit, state, streams, equipment)
+    frame = circuit_frame(assembly.axis, unit, state, streams, *weights)
     inputs = circuit_inputs(layout, unit, state, streams)
     values, slopes = circuit_jacobian(unit, layout, frame, inputs, state.unknowns)
     taken = layout.width * len(layout.liquors)

@@ -26,6 +26,7 @@ from raffinate.plant.gradients_inputs import CONSTANT, constants_of
 from raffinate.plant.network import CircuitUnit
 from raffinate.plant.network_bank import network_problem
 from raffinate.plant.network_circuit import CircuitState
+from raffinate.plant.network_gradients_held import held_in
 from raffinate.plant.network_gradients_layout import FLOWS, CircuitLayout
 from raffinate.plant.network_stream import Stream, StreamAxis
 
@@ -47,6 +48,7 @@ class CircuitFrame(NamedTuple):
         bleed: Share of the organic, [-].
         stuck: Share extracted, share stripped and HA bound of stuck metals, (3, stuck), [-].
         equipment: Reference volume, [m³], and exponent of cost in volume, (2,).
+        metal_value: What a mole held is worth, (element,), [currency/mol].
     """
 
     template: Problem
@@ -60,6 +62,7 @@ class CircuitFrame(NamedTuple):
     bleed: Traced
     stuck: Traced
     equipment: Traced
+    metal_value: Traced
 
 
 class _Entering(NamedTuple):
@@ -76,6 +79,7 @@ def circuit_frame(
     state: CircuitState,
     streams: dict[str, Stream],
     equipment: tuple[float, float],
+    metal_value: Array,
 ) -> CircuitFrame:
     """Return the frame of a circuit at rest.
 
@@ -85,6 +89,7 @@ def circuit_frame(
         state: As solved.
         streams: Of the network, by name.
         equipment: Reference volume of a stage, [m³], and exponent of its cost in volume, [-].
+        metal_value: What a mole held is worth, (metal of the plant,), [currency/mol].
     """
     liquors = {s.name: streams[s.liquor] for s in unit.sections if s.liquor}
     template = network_problem(state.circuit, axis, liquors)
@@ -108,6 +113,7 @@ def circuit_frame(
             .T.copy()
         ),
         equipment=given(np.array(equipment)),
+        metal_value=given(metal_value[[axis.elements.index(e) for e in unit.system.elements]]),
     )
 
 
@@ -306,7 +312,8 @@ def circuit_outcomes(
         carried = flows.entrained.organic_per_aqueous
         with_liquor = flows.passed[0] * carried[0] + streams.draw_flow @ carried[streams.draw_stage]
         lost = lost + with_liquor * inputs[layout.setting("extractant_concentration")]
-    uses = _uses(layout, frame, problem, entering, inputs, ammonia, lost)
+    metals = (aqueous[:, :count], organic[:, :count])
+    uses = _uses(layout, frame, problem, entering, inputs, ammonia, lost, metals)
     return jnp.concatenate([*made, uses])
 
 
@@ -342,6 +349,7 @@ def _uses(
     inputs: Traced,
     ammonia: Traced,
     lost: Traced,
+    metals: tuple[Traced, Traced],
 ) -> Traced:
     """Return `USES`, in their order."""
     _, acids, _ = _flows(layout, inputs, entering.fed)
@@ -360,6 +368,15 @@ def _uses(
     through = aqueous + jnp.where(frame.recycle < 0.0, needed, frame.recycle)
     mixer = (organic + through) * frame.residences[0]
     volume = mixer + (organic + through) * frame.residences[1]
+    value, held = held_in(
+        problem,
+        recycle=(through - aqueous)[frame.section],
+        settling=through[frame.section],
+        residences=frame.residences,
+        aqueous=metals[0],
+        organic=metals[1],
+        metal_value=frame.metal_value,
+    )
     reference, exponent = frame.equipment
     nothing = jnp.zeros(())
     return jnp.stack(
@@ -369,5 +386,6 @@ def _uses(
             frame.stages @ (volume / reference) ** exponent,
             entering.fed + water,
             organic,
+            *(value, held, held * inputs[layout.setting("extractant_concentration")]),
         ]
     )

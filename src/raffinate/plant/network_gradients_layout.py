@@ -13,9 +13,11 @@ from raffinate.plant.network_stream import StreamAxis
 USES = (
     *("NH3", "acid", "extractant", "oxalic acid", "NH4HCO3", "water"),
     *("mixed", "equipment", "pumped_aqueous", "pumped_organic"),
+    *("held_value", "held_organic", "held_extractant"),
 )
 """What units use: reagents, [mol/s], acid in protons; water bought, [m³/s]; mixer volume, [m³];
-stages of the reference volume by cost, [-]; liquor and organic pumped, [m³/s]."""
+stages of the reference volume by cost, [-]; liquor and organic pumped, [m³/s]; value of the rare
+earths held, [currency], organic held, [m³], and HA in it, free and bound, [mol]."""
 
 SETTINGS = ("extractant_concentration", "saponification_degree")
 """Settings that every circuit has."""

@@ -11,7 +11,71 @@ from raffinate.chemistry.system import ExtractionSystem
 from raffinate.errors import SpecificationError
 from raffinate.plant.gradients_inputs import CONSTANT, FEED
 from raffinate.plant.network import CircuitUnit, Network, NetworkFeed
+from raffinate.plant.network_gradients_layout import SETTINGS, circuit_layout
 from raffinate.plant.network_levers import lever_values, with_levers
+
+
+def input_names(network: Network) -> tuple[str, ...]:
+    """Return the inputs of a network: its feeds, the settings of its circuits, constants.
+
+    Constants belong to the extraction system and move in all circuits that use it.
+    """
+    names = [name for feed in network.feeds for name in feed_names(network.elements, feed)]
+    for unit in network.circuits:
+        settings = circuit_layout(network.axis, unit).settings
+        names += [input_name(unit, setting) for setting in settings]
+    return tuple(dict.fromkeys(names))
+
+
+def feed_names(elements: tuple[str, ...], feed: NetworkFeed) -> list[str]:
+    """Return the inputs of a feed: its flow, its metals, its free acid."""
+    place = f"{FEED}{feed.name}."
+    return [f"{place}flow", *(f"{place}{e}" for e in elements), f"{place}free_acid"]
+
+
+def input_name(unit: CircuitUnit, setting: str) -> str:
+    """Return the name of a circuit's setting among the inputs of the network."""
+    if setting.startswith(CONSTANT):
+        return f"{CONSTANT}{unit.system.name}.{setting.removeprefix(CONSTANT)}"
+    return f"{unit.name}.{setting}"
+
+
+def changeable_inputs(network: Network) -> tuple[str, ...]:
+    """Return the inputs that `with_inputs` can change: all but constants of complexes."""
+    constants = {name for unit in network.circuits for name in _constants(unit.system)}
+    return tuple(
+        name for name in input_names(network) if name in constants or not name.startswith(CONSTANT)
+    )
+
+
+def input_values(network: Network) -> dict[str, float]:
+    """Return what the inputs of a network are, SI, by the names of `changeable_inputs`.
+
+    Raises:
+        SpecificationError: A cut without flows: they have to be solved for first.
+    """
+    found = lever_values(network)
+    for feed in network.feeds:
+        metals = [feed.concentration.get(symbol, 0.0) for symbol in network.elements]
+        names = feed_names(network.elements, feed)
+        found |= dict(zip(names, [feed.flow, *metals, feed.proton], strict=True))
+    for unit in network.circuits:
+        for name in SETTINGS:
+            found[f"{unit.name}.{name}"] = getattr(unit.organic, name)
+        for section in unit.sections:
+            own = f"{unit.name}.{section.name}."
+            found[f"{own}efficiency"] = section.efficiency
+            if section.acid is not None:
+                found[f"{own}acid_concentration"] = section.acid.proton
+        found |= _constants(unit.system)
+    return {name: found[name] for name in changeable_inputs(network)}
+
+
+def _constants(system: ExtractionSystem) -> dict[str, float]:
+    place = f"{CONSTANT}{system.name}."
+    values = system.log10_extraction_constant.tolist()
+    metals = {f"{place}{e}": value for e, value in zip(system.elements, values, strict=True)}
+    return metals | {f"{place}{system.saponifying_cation}": system.log10_saponification_constant}
 
 
 def with_inputs(network: Network, values: Mapping[str, float]) -> Network:

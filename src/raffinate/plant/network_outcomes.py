@@ -14,9 +14,10 @@ from raffinate.plant.gradients import PURITY, Gradients
 from raffinate.plant.gradients_inputs import CONSTANT, IMPURITY, unit_of
 from raffinate.plant.gradients_outcomes import COST, outcome_unit
 from raffinate.plant.network import RAFFINATE_OUTLET, CircuitUnit, Network
-from raffinate.plant.network_economics import cost_weights, equipment_numbers, oxide_fed
+from raffinate.plant.network_economics_lines import cost_weights, equipment_numbers, oxide_fed
 from raffinate.plant.network_gradients import NetworkDerivative, network_derivative
 from raffinate.plant.network_gradients_layout import FLOWS, USES
+from raffinate.plant.network_inventory import metal_values
 from raffinate.plant.network_state import NetworkState
 from raffinate.plant.network_theory import cut_group
 
@@ -81,7 +82,8 @@ def network_gradients(
         BalanceError: The differentiated circuits do not make the streams of the state.
     """
     equipment = equipment_numbers(prices) if prices is not None else (1.0, 0.0)
-    derivative = network_derivative(network, state, equipment=equipment)
+    worth = metal_values(network, prices) if prices is not None else None
+    derivative = network_derivative(network, state, equipment=equipment, metal_value=worth)
     rows = _Rows(derivative, [], [], [], [], [])
     _product_rows(rows)
     _use_rows(rows, prices)

@@ -25,6 +25,7 @@ from raffinate.numerics.jax_setup import given
 from raffinate.plant.arrays import settled_flows
 from raffinate.plant.model import Circuit
 from raffinate.plant.network_fixed import solve_bank
+from raffinate.plant.search_refusals import purity_mend
 
 Array = NDArray[np.float64]
 
@@ -144,7 +145,7 @@ def search_purities(
             "no organic near the first flow gives these purities; at the first flows raffinate and "
             f"extract miss them by {missed} decades of impurity.",
             where="purity specification",
-            mend="Ask for less purity, or give the circuit more stages.",
+            mend=purity_mend(circuit),
         )
     organic, draw = _finished(bank, organic, here[0])
     settled = problem._replace(streams=bank.streams(organic, draw))

@@ -21,7 +21,7 @@ from raffinate.plant.network_circuit import CircuitState
 from raffinate.plant.network_doubt import assumed_constants, doubtful_constants
 from raffinate.plant.network_stream import Stream, StreamAxis
 from raffinate.plant.network_units import UnitOutcome
-from raffinate.plant.outcome import BARREN_LIMIT, ProductState, product_state
+from raffinate.plant.outcome import BARREN_LIMIT, ProductState, is_below_limit, product_state
 from raffinate.sources import Source
 
 if TYPE_CHECKING:
@@ -336,6 +336,12 @@ def _warnings(
             )
     for name, product in products.items():
         limit = network.products[name].purity_limit
-        if product.purity < limit:
-            found.append(f"{name} is {product.purity:.5%} of REO, below its limit {limit:.3%}.")
+        if is_below_limit(product.purity, limit):
+            hint = f"--spec {name}_purity={limit:g} looks for flows near these that give it."
+            if product.purity < 0.5:
+                most = max(product.reo_fraction, key=lambda each: product.reo_fraction[each])
+                hint = f"{most} is most of it. Check its stream and its elements."
+            found.append(
+                f"{name} is {product.purity:.5%} of REO, below its limit {limit:.3%}: {hint}"
+            )
     return tuple(found)

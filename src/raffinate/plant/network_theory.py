@@ -21,8 +21,10 @@ from raffinate.cascade.constant_beta import minimum_extraction_amount
 from raffinate.cascade.theory import flows_from, split_from
 from raffinate.chemistry.elements import RARE_EARTHS
 from raffinate.errors import SpecificationError
+from raffinate.plant.model import Liquor
 from raffinate.plant.network import CircuitUnit, Cut, CutFlows
 from raffinate.plant.network_stream import Stream, StreamAxis
+from raffinate.plant.strip_acid import AcidNeed, refuse_short_acid
 
 TRACE = 1e-9
 """Mole fraction of a metal in the feed below which the theory does not see it, [-]."""
@@ -58,11 +60,12 @@ def cut_group(unit: CircuitUnit, cut: Cut) -> tuple[str, ...]:
     least = min(constant[symbol] for symbol in cut.extracted)
     group = tuple(symbol for symbol in system.elements if constant[symbol] >= least)
     if len(group) == len(system.elements):
+        order = sorted(constant, key=lambda symbol: -constant[symbol])
         raise SpecificationError(
             f"{', '.join(cut.extracted)} cannot be extracted and leave something behind.",
             where=f"cut of {unit.name}",
-            allowed="elements from the left of "
-            + " > ".join(sorted(constant, key=lambda symbol: -constant[symbol])),
+            allowed="elements from the left of " + " > ".join(order),
+            mend=f"Cut further left: extract {order[0]} at least, and {order[-1]} not.",
         )
     return group
 
@@ -96,15 +99,17 @@ def theory_flows(
     strip = unit.sections[-1].acid
     assert strip is not None
     acid = organic / unit.organic_to_acid
+    refuse_short_acid(
+        AcidNeed(
+            acid=Liquor(name=strip.name, flow=acid, proton=strip.proton),
+            brought=acid * strip.proton,
+            others=acid_fed,
+            needed=3.0 * organic * capacity,
+            organic_flow=organic,
+        ),
+        f"cut of {unit.name}",
+    )
     scrub = 3.0 * amounts.scrub_amount * total / strip.proton
-    if not scrub < acid:
-        raise SpecificationError(
-            f"the reflux takes {scrub * 3600.0:.4g} m³/h of strip liquor and the strip gives "
-            f"{acid * 3600.0:.4g} m³/h: nothing is left to draw.",
-            where=f"cut of {unit.name}",
-            allowed=f"organic_to_acid_ratio below {organic / scrub:.4g}",
-            mend=f"It is {unit.organic_to_acid:.4g}; more or stronger strip acid gives reflux.",
-        )
     return TheoryFlows(
         minimum=minimum.extraction_amount,
         extraction_amount=amounts.extraction_amount,

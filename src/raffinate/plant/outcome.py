@@ -28,6 +28,10 @@ BARREN_LIMIT = 5.0e-3
 """Most strip product allowed in barren organic, [kg/m³]: 5 mg/L. At 7 mg/L CePr falls from 0.9999
 to 0.9990."""
 
+LIMIT_MISS = 1e-6
+"""Decades of impurity by which a limit of purity counts as kept, [-]: what solves for a purity, and
+the search for least cost, may leave."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductState:
@@ -201,6 +205,16 @@ def product_state(
     )
 
 
+def is_below_limit(purity: float, limit: float) -> bool:
+    """Return whether a purity misses its limit by more than solving for that limit leaves.
+
+    Args:
+        purity: Mass fraction of REO, [-]; not a number where nothing leaves, which misses it.
+        limit: Least mass fraction of REO, below 1, [-].
+    """
+    return not 1.0 - purity <= (1.0 - limit) * 10.0**LIMIT_MISS
+
+
 def reagents_used(
     plant: Plant, problem: Problem, bank: BankStreams, products: Mapping[str, ProductState]
 ) -> dict[str, float]:
@@ -238,6 +252,6 @@ def warnings_of(
         )
     for name, product in products.items():
         limit = plant.products[name].purity_limit
-        if product.purity < limit:
+        if is_below_limit(product.purity, limit):
             found.append(f"{name} is {product.purity:.5%} of REO, below its limit {limit:.3%}.")
     return tuple(found)

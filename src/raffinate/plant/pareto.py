@@ -12,8 +12,13 @@ from raffinate.errors import ConvergenceError, SpecificationError, nearest_name
 from raffinate.plant.economics_prices import Prices
 from raffinate.plant.gradients_outcomes import REO_HELD
 from raffinate.plant.model import Plant
+from raffinate.plant.network import Network
+from raffinate.plant.network_levers import at_state, lever_values
+from raffinate.plant.network_optimise import WIDEST, NetworkOptimum, optimise_network
+from raffinate.plant.network_solve import solve_network
 from raffinate.plant.optimise import Optimum, Task, optimise_task, optimised
 from raffinate.plant.optimise_levers import Limit
+from raffinate.units import HOUR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,12 +37,21 @@ class ParetoPoint:
     Attributes:
         other: What is traded for cost: decades of margin, [-], or oxide held, [kg].
         cost: [currency/kg of REO].
-        optimum: The plant.
+        optimum: The plant, of one circuit or of many.
     """
 
     other: float
     cost: float
-    optimum: Optimum
+    optimum: Optimum | NetworkOptimum
+
+    @property
+    def flows(self) -> dict[str, float]:
+        """Flows by name, [m³/s]; those of circuits at stated ratios per feed, [-]."""
+        if isinstance(self.optimum, NetworkOptimum):
+            return lever_values(self.optimum.network)
+        operation = self.optimum.state.operation
+        assert operation is not None
+        return {name: getattr(operation, name) for name in FLOWS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,6 +95,9 @@ class ParetoFront:
         }
 
 
+FLOWS = ("organic_flow", "scrub_flow", "acid_flow")
+"""Flows of a plant of one circuit."""
+
 AXES: Mapping[str, str] = {
     "purity": "margin of purity, decades",
     "inventory": "oxide in the plant, kg",
@@ -90,17 +107,17 @@ AXES: Mapping[str, str] = {
 
 def _row(front: ParetoFront, point: ParetoPoint) -> dict[str, Any]:
     found = point.optimum
-    operation = found.state.operation
-    assert operation is not None
     return {
         "margin_decades" if front.against == "purity" else "reo_held_kg": point.other,
         "cost_per_kg_reo": point.cost,
         **{f"{name}_purity": each.purity for name, each in found.state.products.items()},
         **{
-            f"{name}_m3_per_h": getattr(operation, name) * 3600.0
-            for name in ("organic_flow", "scrub_flow", "acid_flow")
+            name if name.endswith("_per_feed") else f"{name}_m3_per_h": value
+            if name.endswith("_per_feed")
+            else value * HOUR
+            for name, value in point.flows.items()
         },
-        **{each.name: each.value for each in found.settings},
+        **{e.name: e.value for e in found.settings if e.name not in point.flows},
         "balance_error": found.state.balance_error,
     }
 
@@ -131,19 +148,7 @@ def pareto_front(
     Raises:
         SpecificationError: No such axis, fewer than two points, or nothing keeps the limits.
     """
-    if against not in AGAINST:
-        raise SpecificationError(
-            f"{against!r} is not traded for cost.",
-            where="pareto front",
-            allowed=", ".join(AGAINST),
-            mend=nearest_name(against, tuple(AGAINST)),
-        )
-    if points < 2 or not decades > 0.0:
-        raise SpecificationError(
-            f"{points} points over {decades:g} decades.",
-            where="pareto front",
-            allowed="2 points or more, over more than 0 decades",
-        )
+    _check(against, points, decades)
     task = optimise_task(plant, prices, purities=purities, free=free)
     if against == "purity":
         tasks = _purer(task, np.linspace(0.0, decades, points))
@@ -172,17 +177,89 @@ def pareto_front(
     )
 
 
+def network_front(
+    network: Network,
+    prices: Prices,
+    *,
+    points: int = 6,
+    decades: float = 1.0,
+    purities: Mapping[str, float] | None = None,
+    free: Mapping[str, tuple[float, float]] | None = None,
+    told: Callable[[], None] | None = None,
+) -> ParetoFront:
+    """Return the least cost of a plant of many circuits at each of several purities.
+
+    Args:
+        network: The plant.
+        prices: Of the account.
+        points: How many plants.
+        decades: How far the impurities of all products go below what is asked, [-].
+        purities: Least purity by product, [-]; those left out are the limits of the products.
+        free: Ranges of flows, as of `optimise_network`.
+        told: Called as each plant is found.
+
+    Raises:
+        SpecificationError: Fewer than two points, or nothing keeps the limits.
+    """
+    _check("purity", points, decades)
+    if any(circuit.flows is None for circuit in network.circuits if circuit.cut is not None):
+        network = at_state(network, solve_network(network))
+    limits = {name: product.purity_limit for name, product in network.products.items()}
+    asked = limits | dict(purities or {})
+    ranges = free or {
+        name: (value / WIDEST, value * WIDEST) for name, value in lever_values(network).items()
+    }
+    found: list[ParetoPoint] = []
+    left_out: list[str] = []
+    for margin in np.linspace(0.0, decades, points).tolist():
+        try:
+            optimum = optimise_network(
+                network, prices, purities=_purified(asked, margin), free=ranges
+            )
+        except (SpecificationError, ConvergenceError) as error:
+            left_out.append(f"{AXES['purity']} {margin:.4g}: {error.what}")
+            continue
+        network = optimum.network
+        found.append(ParetoPoint(other=margin, cost=optimum.value, optimum=optimum))
+        if told:
+            told()
+    if not found:
+        raise SpecificationError(left_out[0], where="pareto front")
+    return ParetoFront(
+        plant_name=network.name,
+        against="purity",
+        currency=prices.currency,
+        points=_unbeaten(found, better=1.0),
+        left_out=tuple(left_out),
+    )
+
+
+def _check(against: str, points: int, decades: float) -> None:
+    if against not in AGAINST:
+        raise SpecificationError(
+            f"{against!r} is not traded for cost.",
+            where="pareto front",
+            allowed=", ".join(AGAINST),
+            mend=nearest_name(against, tuple(AGAINST)),
+        )
+    if points < 2 or not decades > 0.0:
+        raise SpecificationError(
+            f"{points} points over {decades:g} decades.",
+            where="pareto front",
+            allowed="2 points or more, over more than 0 decades",
+        )
+
+
+def _purified(purities: Mapping[str, float], margin: float) -> dict[str, float]:
+    """Return purities with impurities so many decades lower."""
+    return {name: 1.0 - (1.0 - purity) * 10.0**-margin for name, purity in purities.items()}
+
+
 def _purer(task: Task, margins: np.ndarray) -> list[tuple[float, Task]]:
     return [
         (
             float(margin),
-            replace(
-                task,
-                purities={
-                    name: 1.0 - (1.0 - purity) * 10.0 ** -float(margin)
-                    for name, purity in task.purities.items()
-                },
-            ),
+            replace(task, purities=_purified(task.purities, float(margin))),
         )
         for margin in margins
     ]

@@ -13,6 +13,7 @@ from raffinate.chemistry.system_file import load_system
 from raffinate.data_files import read_named, shipped_names
 from raffinate.errors import DataError, nearest_name
 from raffinate.plant.analyzer_file import AnalyzerFile, analyzer_plan, check_analyzer
+from raffinate.plant.check_feed import check_fractions, check_order, subset_for
 from raffinate.plant.model import (
     LARGEST_ENTRAINMENT,
     MOST_CELLS,
@@ -27,6 +28,7 @@ from raffinate.plant.model import (
     Section,
 )
 from raffinate.plant.settler_hydraulics_file import HydraulicsFile
+from raffinate.plant.strip_acid import acid_need, refuse_short_acid
 from raffinate.units import HOUR, PER_LITRE
 from raffinate.yaml_files import (
     SourceEntry,
@@ -167,8 +169,8 @@ def _refuse_circuits(document: Mapping[str, Any], where: str) -> None:
             "the plant is written as many circuits.",
             where=f"{where}: circuits",
             allowed="a plant of one circuit, without this key",
-            mend="`raffinate check`, `solve`, `sensitivity`, `cost`, `optimise` and `probability` "
-            "take it; in Python load_network reads it and solve_network solves it.",
+            mend="`raffinate check`, `solve`, `sensitivity`, `cost`, `optimise`, `probability` and "
+            "`study` take it; in Python load_network reads it and solve_network solves it.",
         )
 
 
@@ -177,6 +179,7 @@ def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
 
     Raises:
         DataError: The text is no plant file; says where, what and the mend.
+        SpecificationError: Its acid cannot strip its organic.
     """
     document = read_yaml(content, where, FORMAT)
     _refuse_circuits(document, where)
@@ -189,10 +192,17 @@ def parse_plant(content: str | bytes, *, where: str = "plant") -> Plant:
     _check_sections(read, where)
     _check_products(read, elements, where)
     _check_levers(read, where)
+    circuit = _circuit(read, elements, where)
+    kept, taken = (
+        next(entry.elements for entry in read.products.values() if entry.outlet == outlet)
+        for outlet in (RAFFINATE, STRIP_LIQUOR)
+    )
+    check_order(circuit.system, kept, taken, f"{where}: products")
+    refuse_short_acid(acid_need(circuit), f"{where}: acid")
     return Plant(
         name=read.name,
         title=read.title,
-        circuit=_circuit(read, elements, where),
+        circuit=circuit,
         products={
             name: Product(
                 name=name,
@@ -233,7 +243,12 @@ def _circuit(read: _PlantFile, elements: tuple[str, ...], where: str) -> Circuit
     fed = read.feed.total_mol_per_L * PER_LITRE * feed.flow
     organic_flow = read.nominal.first_extraction_ratio * fed / capacity
     return Circuit(
-        system=load_system(read.system).subset(elements),
+        system=subset_for(
+            load_system(read.system),
+            elements,
+            where=f"{where}: feed.mass_fraction",
+            mend="Leave it out, or name a system with a constant for it.",
+        ),
         sections=_sections(read, feed, organic_flow),
         organic_flow=organic_flow,
         extractant_concentration=extractant,
@@ -245,13 +260,7 @@ def _circuit(read: _PlantFile, elements: tuple[str, ...], where: str) -> Circuit
 
 def _feed(read: _PlantFile, elements: tuple[str, ...], where: str) -> Liquor:
     fractions = read.feed.mass_fraction
-    total = sum(fractions.values())
-    if abs(total - 1.0) > 1e-3:
-        raise DataError(
-            f"mass fractions add up to {total:.4g}.",
-            where=f"{where}: feed.mass_fraction",
-            allowed="1 within 0.001",
-        )
+    check_fractions(fractions, "mass fractions", f"{where}: feed.mass_fraction")
     masses = dict(zip(elements, molar_masses(elements), strict=True))
     moles = {symbol: fraction / masses[symbol] for symbol, fraction in fractions.items()}
     scale = read.feed.total_mol_per_L * PER_LITRE / sum(moles.values())

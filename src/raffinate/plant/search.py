@@ -20,11 +20,12 @@ from raffinate.cascade.steady_activity import (
 from raffinate.cascade.steady_reduced import from_given, solve_from_given, solve_from_nothing
 from raffinate.chemistry.exchange import AcidicExchange
 from raffinate.chemistry.stage_chemistry import Parameters, StageChemistry
-from raffinate.errors import ConvergenceError, SpecificationError
+from raffinate.errors import SpecificationError
 from raffinate.numerics.jax_setup import Array as Traced
 from raffinate.numerics.jax_setup import given, jax, jnp
 from raffinate.plant.model import Circuit, Section
 from raffinate.plant.search_purities import aim_at_purities, log_impurity
+from raffinate.plant.search_refusals import not_converged, out_of_reach
 
 Array = NDArray[np.float64]
 
@@ -56,9 +57,21 @@ SHORTEST_STRIDE = 1e-4
 
 
 def solve_fixed(
-    chemistry: StageChemistry, problem: Problem, circuit: Circuit, start: Unknowns | None
+    chemistry: StageChemistry,
+    problem: Problem,
+    circuit: Circuit,
+    start: Unknowns | None,
+    *,
+    advance: Callable[[str], None] = lambda step: None,
 ) -> SteadyResult:
     """Solve at fixed flows: from `start` if that leads anywhere, otherwise from nothing.
+
+    Args:
+        chemistry: Equations of one contact.
+        problem: The bank.
+        circuit: The same in words.
+        start: A state to begin from; None begins from nothing.
+        advance: Called with what is done next, in words.
 
     Raises:
         SpecificationError: `start` belongs to a bank of another size.
@@ -73,6 +86,7 @@ def solve_fixed(
                 allowed=f"{expected[0]}, as the bank to be solved",
                 mend="Start from a state of the same plant, or leave it out.",
             )
+    advance(f"{circuit.stages} stages at the first flows")
     if is_reducible(chemistry, problem):
         result = solve_reduced(chemistry, problem, start)
         if float(result.norm) <= TOLERANCE:
@@ -84,9 +98,11 @@ def solve_fixed(
     begins: list[Unknowns] = []
     for begin in _starts(chemistry, problem, start):
         begins.append(begin)
+        advance(f"{circuit.stages} stages, all that leaves every settler")
         result = _newton(chemistry, problem, begin)
         if float(result.norm) <= TOLERANCE:
             return result
+    advance(f"{circuit.stages} stages, led to rest in time")
     for begin in begins:
         result = _march(chemistry, problem, begin, *WARM_MARCH)
         if float(result.norm) <= TOLERANCE:
@@ -96,7 +112,7 @@ def solve_fixed(
         result = _march(chemistry, problem, begin, FIRST_STEP, COLD_ITERATIONS)
         if float(result.norm) <= TOLERANCE:
             return result
-    raise _not_converged(chemistry, result)
+    raise not_converged(chemistry, circuit, result, TOLERANCE)
 
 
 def is_reducible(chemistry: StageChemistry, problem: Problem) -> TypeGuard[AcidicExchange]:
@@ -179,16 +195,21 @@ def solve_near(chemistry: StageChemistry, problem: Problem, start: Unknowns) -> 
 def solve_for_purities(
     chemistry: StageChemistry,
     problem: Problem,
+    circuit: Circuit,
     specification: Specification,
     result: SteadyResult,
+    *,
+    advance: Callable[[str], None] = lambda step: None,
 ) -> tuple[SteadyResult, Problem, int]:
     """Walk the purities from what the first flows give to what is wanted.
 
     Args:
         chemistry: Equations of one contact.
         problem: The bank at the first flows.
+        circuit: The same in words.
         specification: Purities wanted and flows freed.
         result: Its steady state at the first flows.
+        advance: Called with what is done next, in words.
 
     Returns:
         The state, the bank at the flows found, and the iterations it took.
@@ -197,6 +218,7 @@ def solve_for_purities(
         ConvergenceError: No flows give these purities.
     """
     elements = chemistry.element_count
+    advance("flows for the purities")
     wanted = np.asarray(specification.log_impurity)
     begin = _impurity_found(chemistry, problem, specification, result.unknowns)
     border = jnp.concatenate([result.unknowns.border[:elements], jnp.zeros(len(wanted))])
@@ -208,6 +230,7 @@ def solve_for_purities(
         if aimed.unknowns is not None:
             unknowns, done = aimed.unknowns, 1.0
     while done < 1.0:
+        advance(f"flows for the purities, {done:.0%} of the way")
         here = min(1.0, done + stride)
         target = begin + (wanted - begin) * here
         asked = specification._replace(log_impurity=given(target))
@@ -219,7 +242,8 @@ def solve_for_purities(
             continue
         stride *= 0.4
         if stride < SHORTEST_STRIDE:
-            raise _out_of_reach(chemistry, found, target)
+            raise out_of_reach(chemistry, circuit, found, target)
+    advance("the plant at the flows found")
     streams = adjusted(problem.streams, specification, unknowns.border[elements:])
     problem = problem._replace(streams=jax.tree.map(np.asarray, streams))
     settled = Unknowns(unknowns.stage, unknowns.border[:elements])
@@ -228,7 +252,7 @@ def solve_for_purities(
     else:
         result = _newton(chemistry, problem, settled)
     if not float(result.norm) <= TOLERANCE:
-        raise _not_converged(chemistry, result)
+        raise not_converged(chemistry, circuit, result, TOLERANCE)
     return result, problem, iterations
 
 
@@ -353,45 +377,3 @@ def _march(
 
 def _newton(chemistry: StageChemistry, problem: Problem, start: Unknowns) -> SteadyResult:
     return _march(chemistry, problem, start, LONGEST_STEP, NEWTON_ITERATIONS)
-
-
-def _worst_place(chemistry: StageChemistry, result: SteadyResult) -> tuple[int, str]:
-    stage = np.abs(np.nan_to_num(np.asarray(result.residuals.stage), nan=np.inf))
-    place = np.unravel_index(int(stage.argmax()), stage.shape)
-    names = [f"balance of {name}" for name in chemistry.components] + ["charge"]
-    names += [f"organic {chemistry.components[k]}" for k in chemistry.organic_components]
-    return int(place[0]) + 1, names[int(place[1])]
-
-
-def _finite_history(result: SteadyResult) -> list[float]:
-    history = np.asarray(result.history)
-    return [float(value) for value in history[np.isfinite(history)]]
-
-
-def _not_converged(chemistry: StageChemistry, result: SteadyResult) -> ConvergenceError:
-    stage, name = _worst_place(chemistry, result)
-    return ConvergenceError(
-        f"no steady state after {int(result.iterations)} iterations; the largest relative "
-        f"residual is {float(result.norm):.2e}.",
-        where="steady solve",
-        allowed=f"at most {TOLERANCE:.0e}",
-        mend="Check that the organic is not saponified beyond what the liquor can take up.",
-        history=_finite_history(result),
-        worst_stage=stage,
-        worst_element=name,
-    )
-
-
-def _out_of_reach(
-    chemistry: StageChemistry, found: SteadyResult, target: Array
-) -> ConvergenceError:
-    stage, name = _worst_place(chemistry, found)
-    reached = ", ".join(f"{1.0 - 10.0**value:.5f}" for value in target)
-    return ConvergenceError(
-        f"no flows give these purities; the search stopped near {reached}.",
-        where="purity specification",
-        mend="Ask for less purity, or give the plant more stages.",
-        history=_finite_history(found),
-        worst_stage=stage,
-        worst_element=name,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +161,7 @@ def solve_steady(
     purities: Mapping[str, float] | None = None,
     start: SteadyState | None = None,
     check_mixers: bool = True,
+    advance: Callable[[str], None] = lambda step: None,
 ) -> SteadyState:
     """Solve a plant or circuit at rest, without a guess unless one is given.
 
@@ -170,6 +171,7 @@ def solve_steady(
             solved for. Only for a plant.
         start: A state of the same plant to start from.
         check_mixers: Refuse phase ratios that no mixer runs.
+        advance: Called with what is done next, in words.
 
     Raises:
         SpecificationError: A mixer outside its phase ratio, or an impossible purity.
@@ -181,7 +183,8 @@ def solve_steady(
     problem = problem_of(circuit)
     if check_mixers:
         check_mixer_ratios(circuit)
-    result = solve_fixed(chemistry, problem, circuit, None if start is None else start.unknowns)
+    begin = None if start is None else start.unknowns
+    result = solve_fixed(chemistry, problem, circuit, begin, advance=advance)
     iterations = int(result.iterations)
     if purities:
         if plant is None:
@@ -189,7 +192,9 @@ def solve_steady(
                 "a circuit has no products.", where="purities", mend="Give a plant."
             )
         specification = specification_of(plant, purities)
-        result, problem, more = solve_for_purities(chemistry, problem, specification, result)
+        result, problem, more = solve_for_purities(
+            chemistry, problem, circuit, specification, result, advance=advance
+        )
         iterations += more
         plant = plant.operated(_solved_operation(plant, problem.streams))
         circuit = plant.circuit

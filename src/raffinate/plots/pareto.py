@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raffinate.plots.canvas import LEVER_COLOURS, TEXT, clean, drawing, new_figure, save_picture
+from raffinate.plots.canvas import (
+    ELEMENT_COLOURS,
+    LEVER_COLOURS,
+    TEXT,
+    clean,
+    drawing,
+    new_figure,
+    save_picture,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +25,12 @@ if TYPE_CHECKING:
 
 PANEL = (6.4, 4.2)
 """Size of a picture with one panel, [inch]."""
+
+FLOW_TITLES = {"organic_flow": "organic", "scrub_flow": "scrub", "acid_flow": "acid"}
+"""Of the flows of a plant of one circuit."""
+
+ORGANIC = ".organic_"
+"""In the names of the organic of a circuit of many."""
 
 BAR_HEIGHT = 0.27
 """Of one bar of a tornado, [inch]."""
@@ -69,19 +83,20 @@ def pareto_figure(front: ParetoFront) -> Figure:
 
 
 def _draw_flows(axes: Axes, front: ParetoFront, order: list[int], x: list[float]) -> None:
-    first = front.points[order[0]].optimum.state.operation
-    assert first is not None
-    names = (("organic_flow", "organic"), ("scrub_flow", "scrub"), ("acid_flow", "acid"))
-    for colour, (name, title) in zip(LEVER_COLOURS, names, strict=False):
-        values = [getattr(front.points[k].optimum.state.operation, name) for k in order]
-        base = getattr(first, name)
+    first = front.points[order[0]].flows
+    # Of many circuits only the organic: its acid and its draw move with it.
+    names = [name for name in first if name in FLOW_TITLES or ORGANIC in name]
+    for place, name in enumerate(names):
         axes.plot(
             x,
-            [value / base for value in values],
-            color=colour,
+            [front.points[k].flows[name] / first[name] for k in order],
+            color=ELEMENT_COLOURS[place % len(ELEMENT_COLOURS)]
+            if len(names) > len(LEVER_COLOURS)
+            else LEVER_COLOURS[place],
+            linestyle="-" if place < len(ELEMENT_COLOURS) else "--",
             marker=".",
             linewidth=1.2,
-            label=title,
+            label=FLOW_TITLES.get(name, f"{name.partition('.')[0]}: organic"),
         )
     axes.set_ylabel("flow, relative")
     axes.legend(frameon=False, fontsize=8.5, ncols=3, loc="best")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from raffinate.chemistry.exchange import FLOOR
-from raffinate.plant.model import RAFFINATE, Plant
+from raffinate.plant.model import Plant
+from raffinate.plant.outcome import is_below_limit
+from raffinate.plots.callouts import clear_place, note_size
 from raffinate.plots.canvas import (
     BAND,
     LEVER_COLOURS,
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 LOWEST = 1e-6
 """Least mole fraction shown, [-]."""
 
+HIGHEST = 1.6
+"""Upper end of that axis, [-]."""
+
 _BOX = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": "#c4c9ce", "linewidth": 0.8}
 
 
@@ -50,6 +55,8 @@ def profile_figure(state: SteadyState, *, plant: Plant | None = None) -> Figure:
         state: The bank at rest.
         plant: Its plant; adds feed, products and monitored stages.
     """
+    from matplotlib.ticker import MaxNLocator
+
     with drawing():
         figure = new_figure(10.0, 7.2)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1.0))
@@ -64,6 +71,7 @@ def profile_figure(state: SteadyState, *, plant: Plant | None = None) -> Figure:
             _mark_monitored(upper, plant)
         _draw_state(lower, state)
         lower.set_xlabel("stage, counted along the organic")
+        lower.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         title = plant.title if plant is not None else state.plant_name
         figure.suptitle(title, fontsize=12, x=0.012, ha="left", fontweight="bold")
     return figure
@@ -102,7 +110,7 @@ def _draw_fractions(axes: Axes, state: SteadyState) -> None:
                 linewidth=1.9 if dashes == "-" else 1.4, label=symbol if dashes == "-" else None,
             )  # fmt: skip
     axes.set_yscale("log")
-    axes.set_ylim(LOWEST, 1.6)
+    axes.set_ylim(LOWEST, HIGHEST)
     axes.set_ylabel("mole fraction among rare earths")
     handles = [
         Line2D([], [], color=colour, linewidth=2.2, label=symbol)
@@ -139,29 +147,55 @@ def _mark_feed(axes: Axes, plant: Plant) -> None:
 
 def _mark_products(axes: Axes, state: SteadyState, plant: Plant) -> None:
     """Hang each product on its impurity, which is what the logarithm lets one see."""
+    curves, taken = _drawn(state), list[tuple[float, float]]()
     for name, product in plant.products.items():
         found = state.products[name]
         index = plant.stage_index(product)
-        left = product.outlet == RAFFINATE
         share = state.aqueous[index] / state.aqueous[index].sum()
         foreign = [symbol not in product.elements for symbol in state.elements]
         impurity = max(float(share[foreign].sum()), LOWEST * 10.0)
-        sign = "≥" if found.purity >= product.purity_limit else "<"
-        axes.annotate(
+        sign = "<" if is_below_limit(found.purity, product.purity_limit) else "≥"
+        text = (
             f"{product.title}\n{100.0 * found.purity:.3f} % of REO\n"
-            f"{sign} {100.0 * product.purity_limit:.2f} % wanted",
-            xy=(index + 1, impurity), xytext=(16 if left else -16, -46),
-            textcoords="offset points", ha="left" if left else "right", va="top", bbox=_BOX,
-            fontsize=9, linespacing=1.35,
+            f"{sign} {100.0 * product.purity_limit:.2f} % wanted"
+        )
+        point = (index + 0.5) / len(state.sections), _height(impurity)
+        x, y = clear_place(curves, point, taken, text)
+        taken.append((x, y))
+        width, height = note_size(text)
+        axes.annotate(
+            text, xy=(index + 1, impurity), xytext=(x, y), textcoords="axes fraction",
+            ha="left", va="top", bbox=_BOX, fontsize=9, linespacing=1.35,
             arrowprops={
                 "arrowstyle": "-", "color": MUTED, "linewidth": 0.9, "shrinkB": 4,
-                "relpos": (0.0, 1.0) if left else (1.0, 1.0),
+                "relpos": (
+                    float(np.clip((point[0] - x) / width, 0.0, 1.0)),
+                    float(np.clip(1.0 + (point[1] - y) / height, 0.0, 1.0)),
+                ),
             },
         )  # fmt: skip
         axes.plot(
             index + 1, impurity, marker="o", markersize=7, markerfacecolor="none",
             markeredgecolor=TEXT, markeredgewidth=1.1, zorder=6, clip_on=False,
         )  # fmt: skip
+
+
+def _height(fraction: np.ndarray | float) -> Any:
+    """Return how high a mole fraction stands, as a share of the axes, [-]."""
+    return np.log10(np.asarray(fraction) / LOWEST) / np.log10(HIGHEST / LOWEST)
+
+
+def _drawn(state: SteadyState) -> np.ndarray:
+    """Return points of all curves as shares of the axes, (point, 2)."""
+    count = len(state.sections)
+    fine = np.linspace(1.0, count, 40 * count)
+    found = []
+    for phase in (state.aqueous, state.organic):
+        share = np.maximum(phase, 1e-300) / phase.sum(axis=1, keepdims=True)
+        for column in _height(share).T:
+            height = np.interp(fine, _stages(state), column)
+            found.append(np.stack([(fine - 0.5) / count, height], axis=1))
+    return np.concatenate(found)
 
 
 def _mark_monitored(axes: Axes, plant: Plant) -> None:

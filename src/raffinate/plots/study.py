@@ -40,6 +40,7 @@ _LABELS = {
     "acid_flow_m3_per_h": "strip acid, m³/h",
     "scrub_flow_m3_per_h": "scrub, m³/h",
     "feed_flow_m3_per_h": "feed, m³/h",
+    "draw_flow_m3_per_h": "strip liquor drawn, m³/h",
     "cost_per_kg_reo": "cost per kg REO",
     "revenue_per_h": "revenue per h",
     "margin_per_h": "margin per h",
@@ -123,8 +124,12 @@ def _outcomes(solved: pd.DataFrame) -> list[str]:
             varied.append(name)
     # Purity and its logarithm tell the same; the logarithm shows it.
     told = [name for name in varied if not name.startswith("purity.")]
-    order = sorted(told, key=lambda name: name.startswith(_LAST))
+    order = sorted(told, key=lambda name: name.startswith(_LAST) or _is_of_a_circuit(name))
     return order[:MOST_PANELS]
+
+
+def _is_of_a_circuit(name: str) -> bool:
+    return "." in name and name.endswith(("_m3_per_h", "_per_feed"))
 
 
 def _swept(solved: pd.DataFrame) -> list[str]:
@@ -173,7 +178,11 @@ def _label(axes: Axes, name: str, swept: list[str]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     kind, _, what = name.partition(".")
+    # Of a plant of many circuits, flows bear the name of their circuit.
+    circuit, _, flow = name.rpartition(".")
     label = _LABELS.get(kind, name).format(what)
+    if circuit and flow in _LABELS:
+        label = f"{circuit}: {_LABELS[flow]}"
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     axes.ticklabel_format(useOffset=False)

@@ -11,13 +11,20 @@ import numpy as np
 from raffinate.errors import SpecificationError
 from raffinate.plant.events import Event, apply_events, event_names
 from raffinate.plant.model import Circuit, Operation, Plant
-from raffinate.studies.model import CONSTANT, How, Study
+from raffinate.studies.model import (
+    CONSTANT,
+    PURITY,
+    STAGES,
+    How,
+    Study,
+    hows,
+    moved,
+    whole_stages,
+)
 from raffinate.units import PER_LITRE
 
 FRACTION = "_mass_fraction"
 EFFICIENCY = "efficiency"
-STAGES = "stages."
-PURITY = "purity."
 FREE_ACID = "feed.free_acid_mol_per_L"
 EXTRACTANT = "organic.extractant_mol_per_L"
 
@@ -52,20 +59,19 @@ def is_operation(name: str) -> bool:
     return not name.startswith((STAGES, CONSTANT, PURITY, f"{EFFICIENCY}.")) and name not in built
 
 
-def built_plant(study: Study, numbers: Mapping[str, float]) -> Plant:
+def built_plant(study: Study, plant: Plant, numbers: Mapping[str, float]) -> Plant:
     """Return the plant with what is built differently in a case; its operation is as it was."""
-    hows = _hows(study)
-    plant = study.plant
+    how_of = hows(study)
     operation = plant.operation()
     circuit = plant.circuit
     for name, number in numbers.items():
-        how = hows.get(name, "value")
+        how = how_of.get(name, "value")
         if name == FREE_ACID:
-            acid = _moved(operation.feed_acid / PER_LITRE, number, how)
+            acid = moved(operation.feed_acid / PER_LITRE, number, how)
             operation = replace(operation, feed_acid=acid * PER_LITRE)
         elif name == EXTRACTANT:
             now = circuit.extractant_concentration / PER_LITRE
-            amount = _moved(now, number, how) * PER_LITRE
+            amount = moved(now, number, how) * PER_LITRE
             circuit = replace(circuit, extractant_concentration=amount)
         elif name.startswith(EFFICIENCY):
             circuit = _with_efficiency(circuit, name, number, how)
@@ -79,7 +85,7 @@ def built_plant(study: Study, numbers: Mapping[str, float]) -> Plant:
 def _with_efficiency(circuit: Circuit, name: str, number: float, how: How) -> Circuit:
     chosen = name.removeprefix(EFFICIENCY).removeprefix(".")
     sections = tuple(
-        replace(section, efficiency=_moved(section.efficiency, number, how))
+        replace(section, efficiency=moved(section.efficiency, number, how))
         if chosen in ("", section.name)
         else section
         for section in circuit.sections
@@ -91,12 +97,8 @@ def _with_stages(circuit: Circuit, chosen: str, number: float, how: How) -> Circ
     sections = []
     for section in circuit.sections:
         if section.name == chosen:
-            stages = _moved(float(section.stages), number, how)
-            if not float(stages).is_integer():
-                raise SpecificationError(
-                    f"{stages:g} stages.", where=f"{STAGES}{chosen}", allowed="whole numbers"
-                )
-            section = replace(section, stages=int(stages))
+            stages = moved(float(section.stages), number, how)
+            section = replace(section, stages=whole_stages(f"{STAGES}{chosen}", stages))
         sections.append(section)
     return replace(circuit, sections=tuple(sections))
 
@@ -104,22 +106,24 @@ def _with_stages(circuit: Circuit, chosen: str, number: float, how: How) -> Circ
 def _with_constant(circuit: Circuit, symbol: str, number: float, how: How) -> Circuit:
     constants = np.array(circuit.system.log10_extraction_constant)
     place = circuit.system.index(symbol)
-    constants[place] = _moved(float(constants[place]), number, how)
+    constants[place] = moved(float(constants[place]), number, how)
     system = replace(circuit.system, log10_extraction_constant=constants)
     return replace(circuit, system=system)
 
 
 def case_events(study: Study, numbers: Mapping[str, float]) -> tuple[Event, ...]:
     """Return a case's changes of the operation as events from the beginning on."""
-    hows = _hows(study)
+    how_of = hows(study)
     return tuple(
-        Event(name=name, how=_SIGNS[hows.get(name, "value")], value=number, begin=0.0)
+        Event(name=name, how=_SIGNS[how_of.get(name, "value")], value=number, begin=0.0)
         for name, number in numbers.items()
         if is_operation(name)
     )
 
 
-def case_operation(study: Study, base: Operation, numbers: Mapping[str, float]) -> Operation:
+def case_operation(
+    study: Study, base: Operation, elements: tuple[str, ...], numbers: Mapping[str, float]
+) -> Operation:
     """Return the operation of a case.
 
     Mass fractions that a case gives are set together; the others share the rest in the
@@ -128,17 +132,16 @@ def case_operation(study: Study, base: Operation, numbers: Mapping[str, float]) 
     Raises:
         SpecificationError: A flow below 0, or fractions that cannot be.
     """
-    elements = study.plant.circuit.elements
     events = case_events(study, numbers)
     others = [event for event in events if not event.name.endswith(FRACTION)]
     changed = apply_events(base, others, 0.0, elements)
-    hows = _hows(study)
+    how_of = hows(study)
     fixed = {}
     for place, symbol in enumerate(elements):
         name = fraction_name(symbol)
         if name in numbers:
             now = float(base.feed_mass_fraction[place])
-            fixed[place] = _moved(now, numbers[name], hows.get(name, "value"))
+            fixed[place] = moved(now, numbers[name], how_of.get(name, "value"))
     if not fixed:
         return changed
     return replace(changed, feed_mass_fraction=_fractions(base, fixed))
@@ -172,20 +175,10 @@ def _fractions(base: Operation, fixed: Mapping[int, float]) -> Any:
 
 def case_purities(study: Study, numbers: Mapping[str, float]) -> dict[str, float]:
     """Return the purities a case is solved for, by product, [-]."""
-    hows = _hows(study)
+    how_of = hows(study)
     purities = dict(study.purities)
     for name, number in numbers.items():
         if name.startswith(PURITY):
             product = name.removeprefix(PURITY)
-            purities[product] = _moved(purities[product], number, hows.get(name, "value"))
+            purities[product] = moved(purities[product], number, how_of.get(name, "value"))
     return purities
-
-
-def _hows(study: Study) -> dict[str, How]:
-    return {each.name: each.how for each in study.inputs}
-
-
-def _moved(now: float, number: float, how: How) -> float:
-    if how == "value":
-        return number
-    return now * number if how == "factor" else now + number

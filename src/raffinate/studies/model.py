@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from raffinate.errors import SpecificationError
 from raffinate.plant.economics_prices import Prices
 from raffinate.plant.events import Event
 from raffinate.plant.model import Plant
+from raffinate.plant.network import Network
 from raffinate.sources import Source
 from raffinate.studies.distributions import Distribution
 
@@ -30,7 +32,13 @@ OutcomeGroup = Literal["purity", "recovery", "production", "flows", "reagents", 
 """What can be asked of a steady case."""
 
 CONSTANT = "log10_k."
-"""Before a symbol: log₁₀ of its extraction constant."""
+"""Before a symbol: log₁₀ of its extraction constant in a plant of one circuit."""
+
+STAGES = "stages."
+"""Before a section: its number of stages."""
+
+PURITY = "purity."
+"""Before a product: the purity that flows are solved for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +70,14 @@ class ConstantDraw:
     """Extraction constants drawn together: log₁₀ K normal about those of the system.
 
     Attributes:
-        elements: Whose.
-        root: Symmetric square root of their covariance, (element, element), [-].
+        names: Of their inputs.
+        nominal: log₁₀ K of the systems, (constant,), [-].
+        root: Symmetric square root of their covariance, (constant, constant), [-].
         sources: Who says so.
     """
 
-    elements: tuple[str, ...]
+    names: tuple[str, ...]
+    nominal: NDArray[np.float64]
     root: NDArray[np.float64]
     sources: tuple[Source, ...]
 
@@ -96,7 +106,7 @@ class Study:
     Attributes:
         name: Short name.
         title: In words.
-        plant: What is studied.
+        plant: What is studied, of one circuit or of many.
         method: How cases are made.
         count: Cases to draw; 0 for a grid or list.
         seed: Of everything that is drawn.
@@ -114,7 +124,7 @@ class Study:
 
     name: str
     title: str
-    plant: Plant
+    plant: Plant | Network
     method: Method
     count: int
     seed: int
@@ -137,9 +147,32 @@ class Case:
     Attributes:
         index: From 0, in the order of the study.
         seed: Its own, whatever the order and the worker.
-        numbers: By input; constants by `CONSTANT` and symbol, as values of log₁₀ K.
+        numbers: By input; constants that are drawn as values of log₁₀ K.
     """
 
     index: int
     seed: int
     numbers: Mapping[str, float]
+
+
+def hows(study: Study) -> dict[str, How]:
+    """Return what the numbers of each input do."""
+    return {each.name: each.how for each in study.inputs}
+
+
+def moved(now: float, number: float, how: How) -> float:
+    """Return a number that takes the place of another, multiplies it or is added to it."""
+    if how == "value":
+        return number
+    return now * number if how == "factor" else now + number
+
+
+def whole_stages(name: str, number: float) -> int:
+    """Return a number of stages.
+
+    Raises:
+        SpecificationError: It is no whole number.
+    """
+    if not float(number).is_integer():
+        raise SpecificationError(f"{number:g} stages.", where=name, allowed="whole numbers")
+    return int(number)

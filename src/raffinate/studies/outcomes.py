@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from raffinate.plant.economics import plant_economics
 from raffinate.plant.model import Plant
+from raffinate.plant.outcome import ProductState, is_below_limit
 from raffinate.plant.simulate import Trajectory
 from raffinate.plant.steady import SteadyState
 from raffinate.studies.model import Study
@@ -28,19 +30,8 @@ def steady_outcomes(study: Study, plant: Plant, state: SteadyState) -> dict[str,
     currency of the prices; NaN where the prices leave a gap.
     """
     wanted = study.outcomes
-    found: dict[str, float] = {}
-    for name, product in state.products.items():
-        if "purity" in wanted:
-            within = product.purity >= plant.products[name].purity_limit
-            found[f"purity.{name}"] = product.purity
-            found[f"log10_impurity.{name}"] = _log10(1.0 - product.purity)
-            found[f"{WITHIN}{name}"] = float(within)
-        if "recovery" in wanted:
-            found[f"recovery.{name}"] = product.recovery
-        if "production" in wanted:
-            found[f"reo_kg_per_h.{name}"] = product.reo_flow * HOUR
-    if "purity" in wanted:
-        found[ALL_WITHIN] = min(found[f"{WITHIN}{name}"] for name in state.products)
+    limits = {name: product.purity_limit for name, product in plant.products.items()}
+    found = product_outcomes(study, state.products, limits)
     if "flows" in wanted and state.operation is not None:
         for flow in ("feed_flow", "organic_flow", "acid_flow", "scrub_flow"):
             found[f"{flow}_m3_per_h"] = getattr(state.operation, flow) * HOUR
@@ -50,6 +41,31 @@ def steady_outcomes(study: Study, plant: Plant, state: SteadyState) -> dict[str,
     if "cost" in wanted:
         found |= _cost(study, plant, state)
     found["balance_error"] = state.balance_error
+    return found
+
+
+def product_outcomes(
+    study: Study, products: Mapping[str, ProductState], limits: Mapping[str, float]
+) -> dict[str, float]:
+    """Return what is kept of the products, as of `steady_outcomes`.
+
+    Args:
+        study: What is asked for.
+        products: By name.
+        limits: Least purity by product, [-].
+    """
+    found: dict[str, float] = {}
+    for name, product in products.items():
+        if "purity" in study.outcomes:
+            found[f"purity.{name}"] = product.purity
+            found[f"log10_impurity.{name}"] = _log10(1.0 - product.purity)
+            found[f"{WITHIN}{name}"] = float(not is_below_limit(product.purity, limits[name]))
+        if "recovery" in study.outcomes:
+            found[f"recovery.{name}"] = product.recovery
+        if "production" in study.outcomes:
+            found[f"reo_kg_per_h.{name}"] = product.reo_flow * HOUR
+    if "purity" in study.outcomes:
+        found[ALL_WITHIN] = min(found[f"{WITHIN}{name}"] for name in products)
     return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from raffinate.studies.model import CONSTANT, Case, Study
+from raffinate.studies.model import Case, Study
 
 Array = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def _own_seed(study: Study, index: int) -> int:
 
 def _points(study: Study) -> Array:
     """Return probabilities, (case, dimension), above 0 and below 1."""
-    constants = len(study.constants.elements) if study.constants is not None else 0
+    constants = len(study.constants.names) if study.constants is not None else 0
     dimensions = len(study.inputs) + constants
     if study.method == "latin_hypercube":
         points = latin_hypercube(study.count, dimensions, study.seed)
@@ -87,9 +87,7 @@ def _numbers(study: Study, point: Array) -> dict[str, float]:
         assert each.distribution is not None
         numbers[each.name] = each.distribution.quantile(float(probability))
     if study.constants is not None:
-        system, drawn = study.plant.circuit.system, study.constants
-        shift = drawn.root @ ndtri(point[len(study.inputs) :])
-        for symbol, moved in zip(drawn.elements, shift, strict=True):
-            nominal = float(system.log10_extraction_constant[system.index(symbol)])
-            numbers[f"{CONSTANT}{symbol}"] = nominal + float(moved)
+        drawn = study.constants
+        values = drawn.nominal + drawn.root @ ndtri(point[len(study.inputs) :])
+        numbers |= dict(zip(drawn.names, values.tolist(), strict=True))
     return numbers

@@ -7,16 +7,17 @@ from typing import TypeAlias
 
 from raffinate.errors import RaffinateError
 from raffinate.plant.model import Operation, Plant
+from raffinate.plant.network import Network
 from raffinate.plant.simulate import simulate
 from raffinate.plant.steady import SteadyState, solve_steady
+from raffinate.studies.case_network import NominalNetwork, network_outcomes, prepare_network
 from raffinate.studies.case_plant import (
-    STAGES,
     built_plant,
     case_events,
     case_operation,
     case_purities,
 )
-from raffinate.studies.model import Case, Study
+from raffinate.studies.model import STAGES, Case, Study
 from raffinate.studies.outcomes import moving_outcomes, steady_outcomes
 
 Row: TypeAlias = dict[str, float | int | str]
@@ -40,7 +41,7 @@ class Prepared:
     """
 
     study: Study
-    nominal: SteadyState | None
+    nominal: SteadyState | NominalNetwork | None
 
 
 def prepare(study: Study) -> Prepared:
@@ -51,6 +52,8 @@ def prepare(study: Study) -> Prepared:
     """
     if study.motion is not None:
         return Prepared(study=study, nominal=None)
+    if isinstance(study.plant, Network):
+        return Prepared(study=study, nominal=prepare_network(study, study.plant))
     return Prepared(study=study, nominal=solve_steady(study.plant, purities=study.purities))
 
 
@@ -86,7 +89,10 @@ def failed_row(study: Study, case: Case, kind: str, what: str) -> Row:
 
 def _outcomes(prepared: Prepared, case: Case) -> dict[str, float]:
     study, nominal = prepared.study, prepared.nominal
-    plant = built_plant(study, case.numbers)
+    if isinstance(nominal, NominalNetwork):
+        return network_outcomes(study, nominal, case.numbers)
+    assert isinstance(study.plant, Plant)
+    plant = built_plant(study, study.plant, case.numbers)
     if study.motion is not None:
         trajectory = simulate(
             plant,
@@ -99,7 +105,8 @@ def _outcomes(prepared: Prepared, case: Case) -> dict[str, float]:
     assert nominal is not None
     # Of the operation, only the acid of the feed is built into the plant of a case.
     base = _operation(nominal, plant)
-    operated = plant.operated(case_operation(study, base, case.numbers))
+    elements = plant.circuit.elements
+    operated = plant.operated(case_operation(study, base, elements, case.numbers))
     if study.flows == "cheapest":
         return _cheapest(study, operated, case)
     resized = any(name.startswith(STAGES) for name in case.numbers)

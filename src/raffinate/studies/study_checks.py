@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from raffinate.errors import SpecificationError, nearest_name
+from raffinate.plant.model import Plant
+from raffinate.plant.network import Network
+from raffinate.studies.case_network import network_flow_names, network_input_names
 from raffinate.studies.case_plant import (
     FRACTION,
-    PURITY,
     SOLVED_FLOWS,
     fraction_name,
     input_names,
 )
-from raffinate.studies.model import CONSTANT, Study
+from raffinate.studies.model import PURITY, Study
 
 DRAWN = ("latin_hypercube", "monte_carlo")
 
@@ -52,14 +54,22 @@ def _names(study: Study) -> list[str]:
 
 
 def _check_names(study: Study, names: Iterable[str], where: str) -> None:
-    known = input_names(study.plant)
+    plant = study.plant
+    known = network_input_names(plant) if isinstance(plant, Network) else input_names(plant)
     for name in names:
         if name not in known:
             raise SpecificationError(
                 f"{name!r} cannot be varied.", where=where, mend=nearest_name(name, known)
             )
+    products = tuple(plant.products)
     for product in study.purities:
-        study.plant.product(product)
+        if product not in products:
+            raise SpecificationError(
+                f"{product!r} is no product of {plant.name}.",
+                where=f"{where}: purity",
+                allowed=", ".join(products),
+                mend=nearest_name(product, products),
+            )
 
 
 def _check_drawn(study: Study, where: str) -> None:
@@ -112,8 +122,10 @@ def _check_chosen(study: Study, where: str) -> None:
 
 
 def _check_together(study: Study, names: set[str], where: str) -> None:
+    plant = study.plant
+    solved = network_flow_names(plant) if isinstance(plant, Network) else SOLVED_FLOWS
     if study.flows != "nominal":
-        if fixed := [name for name in SOLVED_FLOWS if name in names]:
+        if fixed := [name for name in solved if name in names]:
             raise SpecificationError(
                 f"{', '.join(fixed)} is varied and solved for at once.",
                 where=f"{where}: flows",
@@ -131,9 +143,17 @@ def _check_together(study: Study, names: set[str], where: str) -> None:
             where=f"{where}: flows",
             mend="Write `flows: purities` or `flows: cheapest`.",
         )
-    _check_fractions(study, names, where)
-    drawn = study.constants.elements if study.constants is not None else ()
-    if twice := sorted(f"{CONSTANT}{symbol}" for symbol in drawn if f"{CONSTANT}{symbol}" in names):
+    if isinstance(plant, Plant):
+        _check_fractions(study, plant.circuit.elements, names, where)
+    elif study.motion is not None:
+        raise SpecificationError(
+            "a plant of many circuits is not moved in time.",
+            where=f"{where}: simulate",
+            allowed="plants of one circuit",
+            mend="Leave `simulate` out, or write the circuit as a plant of its own.",
+        )
+    drawn = study.constants.names if study.constants is not None else ()
+    if twice := sorted(set(drawn) & names):
         raise SpecificationError(
             f"{', '.join(twice)} is drawn twice.",
             where=f"{where}: inputs",
@@ -141,9 +161,8 @@ def _check_together(study: Study, names: set[str], where: str) -> None:
         )
 
 
-def _check_fractions(study: Study, names: set[str], where: str) -> None:
+def _check_fractions(study: Study, elements: tuple[str, ...], names: set[str], where: str) -> None:
     fractions = sorted(name for name in names if name.endswith(FRACTION))
-    elements = study.plant.circuit.elements
     if len(fractions) == len(elements):
         raise SpecificationError(
             "the mass fraction of every element is varied.",

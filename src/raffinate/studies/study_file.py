@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat, ValidationError
 
@@ -16,6 +17,9 @@ from raffinate.plant.economics_prices import Prices
 from raffinate.plant.economics_prices_file import load_prices
 from raffinate.plant.events import parse_event
 from raffinate.plant.model import Plant
+from raffinate.plant.network import Network
+from raffinate.plant.network_file import is_network, load_network
+from raffinate.plant.plant_file import FORMAT as PLANT
 from raffinate.plant.plant_file import load_plant
 from raffinate.studies.model import Flows, Method, Motion, OutcomeGroup, Study
 from raffinate.studies.study_checks import check_study
@@ -116,7 +120,7 @@ def parse_study(content: str | bytes, *, where: str = "study") -> Study:
     except ValidationError as error:
         raise first_complaint(error, where, _StudyFile) from error
     _check_sources(read, where)
-    plant = load_plant(read.plant)
+    plant = load_network(read.plant) if is_network(read.plant) else load_plant(read.plant)
     prices = load_prices(read.prices) if read.prices else None
     study = _study(read, plant, prices, _digest(content, read))
     check_study(study, where)
@@ -139,13 +143,13 @@ def _check_sources(read: _StudyFile, where: str) -> None:
             )
 
 
-def _study(read: _StudyFile, plant: Plant, prices: Prices | None, digest: str) -> Study:
+def _study(read: _StudyFile, plant: Plant | Network, prices: Prices | None, digest: str) -> Study:
     sources = {key: entry.source() for key, entry in read.sources.items()}
     inputs = tuple(read_input(name, each, sources) for name, each in read.inputs.items())
     constants = None
     if read.constants is not None:
         constants = read_constants(
-            plant.circuit.system,
+            plant,
             tuple(read.constants.elements),
             read.constants.log10_covariance,
             sources.get(read.constants.source),
@@ -164,7 +168,7 @@ def _study(read: _StudyFile, plant: Plant, prices: Prices | None, digest: str) -
         count=read.count,
         seed=read.seed,
         flows=read.flows,
-        purities={**plant.nominal_purity, **read.purity},
+        purities={**(plant.nominal_purity if isinstance(plant, Plant) else {}), **read.purity},
         inputs=inputs,
         constants=constants,
         cases=tuple(read.cases),
@@ -176,10 +180,10 @@ def _study(read: _StudyFile, plant: Plant, prices: Prices | None, digest: str) -
     )
 
 
-def _motion(read: _MotionFile | None, plant: Plant) -> Motion | None:
+def _motion(read: _MotionFile | None, plant: Plant | Network) -> Motion | None:
     if read is None:
         return None
-    elements = plant.circuit.elements
+    elements = plant.circuit.elements if isinstance(plant, Plant) else plant.elements
     return Motion(
         duration=read.hours * HOUR,
         interval=read.interval_h * HOUR,
@@ -188,13 +192,21 @@ def _motion(read: _MotionFile | None, plant: Plant) -> Motion | None:
     )
 
 
+def _systems(plant: Mapping[str, Any]) -> list[str]:
+    """Return the extraction systems a plant file names, for itself and for its circuits."""
+    circuits = plant.get("circuits") or {}
+    named = [plant.get("system"), *(each.get("system") for each in circuits.values())]
+    return sorted({str(name) for name in named if name})
+
+
 def _digest(content: str | bytes, read: _StudyFile) -> str:
     """Return what changes when anything does that the results depend on."""
     made = hashlib.sha256()
     plant, where = read_named(read.plant, "plant", ())
     files = [content.encode() if isinstance(content, str) else content, plant]
-    system = read_yaml(plant, where, "raffinate-plant/1").get("system")
-    files.append(read_named(str(system), "system", ())[0])
+    files += [
+        read_named(name, "system", ())[0] for name in _systems(read_yaml(plant, where, PLANT))
+    ]
     if read.prices:
         files.append(read_named(read.prices, "price file", ())[0])
     for each in (__version__.encode(), *files):

@@ -8,12 +8,16 @@ from typing import Literal
 
 import numpy as np
 from pydantic import FiniteFloat
+from scipy.linalg import block_diag
 
 from raffinate.chemistry.system import ExtractionSystem
 from raffinate.errors import DataError, SpecificationError
+from raffinate.plant.gradients_inputs import CONSTANT as NETWORK_CONSTANT
+from raffinate.plant.model import Plant
+from raffinate.plant.network import Network
 from raffinate.sources import Source
 from raffinate.studies.distributions import Distribution, Lognormal, Normal, Uniform
-from raffinate.studies.model import ConstantDraw, How, Input
+from raffinate.studies.model import CONSTANT, ConstantDraw, How, Input
 from raffinate.yaml_files import StrictEntry
 
 _NEEDED = {
@@ -107,41 +111,99 @@ def _distribution(name: str, read: InputFile, kind: str) -> Distribution:
 
 
 def read_constants(
-    system: ExtractionSystem,
+    plant: Plant | Network,
     elements: tuple[str, ...],
     given: Literal["fitted"] | list[list[float]],
     source: Source | None,
 ) -> ConstantDraw:
     """Return constants that are drawn together.
 
+    Circuits of one extraction system share its constants; those of two systems are independent.
+
     Args:
-        system: Of the plant.
+        plant: Of one circuit or of many.
         elements: Whose; all of the plant if empty.
-        given: Their covariance of log₁₀ K, or "fitted" for that of the system.
+        given: Their covariance of log₁₀ K, or "fitted" for those of the systems.
         source: Who says so, of a covariance that is given.
 
     Raises:
         SpecificationError: No covariance is known, or what is given is none.
+        DataError: A covariance without a source, or of the wrong size.
     """
-    chosen = elements or system.elements
-    part = system.subset(chosen)
+    systems = _systems(plant, elements)
+    if given != "fitted" and len(systems) > 1:
+        raise SpecificationError(
+            f"{plant.name} has {len(systems)} extraction systems.",
+            where="constants.log10_covariance",
+            allowed="fitted",
+            mend="Write `fitted`, or give the constants as inputs, each with a distribution.",
+        )
+    parts = [_of_system(prefix, part, given, source) for prefix, part in systems]
+    known = [part for part in parts if part.root.any()]
+    if not known:
+        names = ", ".join(part.name for _, part in systems)
+        raise SpecificationError(
+            f"{names} states no covariance of its constants.",
+            where="constants.log10_covariance",
+            mend="Give one, with its source, or fit the system to data.",
+        )
+    return ConstantDraw(
+        names=tuple(name for part in known for name in part.names),
+        nominal=np.concatenate([part.nominal for part in known]),
+        root=block_diag(*(part.root for part in known)),
+        sources=tuple(dict.fromkeys(source for part in known for source in part.sources)),
+    )
+
+
+def _systems(
+    plant: Plant | Network, elements: tuple[str, ...]
+) -> list[tuple[str, ExtractionSystem]]:
+    """Return what stands before the names of constants, and the systems with what is chosen."""
+    if isinstance(plant, Plant):
+        system = plant.circuit.system
+        return [(CONSTANT, system.subset(elements or system.elements))]
+    found: dict[str, ExtractionSystem] = {}
+    for unit in plant.circuits:
+        found.setdefault(unit.system.name, unit.system)
+    if unknown := set(elements) - {e for system in found.values() for e in system.elements}:
+        raise SpecificationError(
+            f"{', '.join(sorted(unknown))} has no constant in {plant.name}.",
+            where="constants.elements",
+            allowed=", ".join(plant.elements),
+        )
+    chosen = {
+        name: tuple(e for e in system.elements if not elements or e in elements)
+        for name, system in found.items()
+    }
+    return [
+        (f"{NETWORK_CONSTANT}{name}.", found[name].subset(own))
+        for name, own in chosen.items()
+        if own
+    ]
+
+
+def _of_system(
+    prefix: str,
+    part: ExtractionSystem,
+    given: Literal["fitted"] | list[list[float]],
+    source: Source | None,
+) -> ConstantDraw:
+    sources = tuple(dict.fromkeys(part.constant_sources))
     if given == "fitted":
         covariance = np.array(part.log10_covariance)
-        sources = tuple(dict.fromkeys(part.constant_sources))
-        if not covariance.any():
-            raise SpecificationError(
-                f"{system.name} states no covariance of its constants.",
-                where="constants.log10_covariance",
-                mend="Give one, with its source, or fit the system to data.",
-            )
     else:
         if source is None:
             raise DataError(
                 "it names no source.", where="constants", mend="Say who says so under `source`."
             )
         sources = (source,)
-        covariance = _matrix(given, len(chosen))
-    return ConstantDraw(elements=chosen, root=symmetric_root(covariance), sources=sources)
+        covariance = _matrix(given, len(part.elements))
+    return ConstantDraw(
+        names=tuple(f"{prefix}{symbol}" for symbol in part.elements),
+        nominal=np.array(part.log10_extraction_constant),
+        root=symmetric_root(covariance),
+        sources=sources,
+    )
 
 
 def _matrix(given: list[list[float]], count: int) -> np.ndarray:

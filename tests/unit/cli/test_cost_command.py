@@ -67,8 +67,11 @@ def test_tables_show_units_and_the_class_of_every_number(price_file: Path, tmp_p
     page = tmp_path / "account.html"
     code, out, err = run("ceprnd_p507", "--prices", str(price_file), "--output", str(page))
     assert code == 0, err
-    for word in ("USD/t REO", "assumed", "NH4Cl", "days of feed", "m³/(m² h)", "Total"):
+    for word in ("per t REO", "assumed", "NH4Cl", "days of feed", "m³/(m² h)", "Total"):
         assert word in out
+    # At 100 columns no cost takes two lines, and nothing is cut off.
+    assert "…" not in out
+    assert any(line.startswith(" Interest on what the plant holds ") for line in out.splitlines())
     assert "Missing" not in out
     for key in AS_WRITTEN:
         assert key in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 import typer
 from tests.network_plants import TWO_BANKS
@@ -107,11 +108,32 @@ def test_the_cheapest_flows_of_a_network_are_printed_and_written(files):
     assert told["balance_error"] < 1e-9
 
 
+@pytest.mark.slow
+def test_what_more_purity_costs_a_network_is_a_front(files):
+    plant, prices, folder = files
+    table = folder / "front.csv"
+    asked = ["optimise", plant, "--prices", prices, "--pareto", "purity", "--points", "2"]
+    asked += ["--spec", "nd_purity=0.8", "--free", "first.organic_per_feed=1.8..2.4"]
+    asked += ["--free", "second.organic_per_feed=3.5..5"]
+    result = runner.invoke(app, [*asked, "-o", str(table)])
+    assert result.exit_code == 0, result.output
+    assert "least cost" in result.stdout
+    rows = pd.read_csv(table)
+    assert rows["margin_decades"].is_monotonic_increasing
+    assert rows["cost_per_kg_reo"].is_monotonic_increasing
+    for name, impure in (("ce", 0.4), ("nd", 0.2)):
+        most = impure * 10.0 ** -rows["margin_decades"]
+        assert (1.0 - rows[f"{name}_purity"] <= most * (1.0 + 1e-5)).all()
+    assert rows["balance_error"].max() < 1e-9
+    assert "first.organic_per_feed" in rows
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
         (["--stages", "extraction=4..5"], "many circuits"),
-        (["--pareto", "purity"], "many circuits"),
+        (["--pareto", "inventory"], "many circuits"),
+        (["--pareto", "purity", "--points", "1"], "2 points or more"),
         (["--free", "third.organic_per_feed=1..2"], "no flow"),
         (["--spec", "dy_purity=0.9"], "no purity"),
         (["-o", "picture.png"], "no ending"),

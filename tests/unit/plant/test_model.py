@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -101,8 +102,13 @@ def test_a_mixer_that_cannot_disperse_is_named_with_the_mend(default_plant):
     message = str(caught.value)
     assert message.startswith("scrub: O/A in the mixer is")
     assert "0.333 to 3" in message
-    assert "organic_flow" in message
-    assert "0.1 m³/h" in message
+    assert "now 0.1 m³/h" in message
+    enough = re.search(r"at least ([0-9.]+) m³/h of settled aqueous", message)
+    assert enough
+    sections[1] = replace(scrub, recycle=float(enough[1]) / 3600.0)
+    mended = replace(circuit, sections=tuple(sections))
+    check_mixer_ratios(mended)
+    assert mixer_ratios(mended)[30] == pytest.approx(3.0, rel=2e-3)
 
 
 def test_padding_is_inactive_and_holds_something(default_plant):

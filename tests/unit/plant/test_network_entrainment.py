@@ -9,6 +9,8 @@ import pytest
 from network_plants import TWO_BANKS, bent
 from plant_variants import SMALL, restaged
 from raffinate.errors import DataError
+from raffinate.plant.network_asked import solve_network_for
+from raffinate.plant.network_levers import lever_values
 from raffinate.plant.network_solve import solve_network
 from raffinate.plant.network_wrap import network_of_plant
 from solved_plants import shipped_plant
@@ -53,6 +55,16 @@ def test_a_network_that_entrains_closes_and_pays_for_what_it_loses(little, entra
     # Both ends of a bank carry about this share of its organic, of 1,500 mol/m³ at 306.4 g/mol.
     whole = (flows + 2.0 / 3600.0) * 2.0 * 0.002 * 1500.0 * 0.3064
     assert 0.1 * whole < lost < 1.5 * whole
+
+
+@pytest.mark.slow
+def test_a_purity_is_asked_of_a_network_that_entrains(entraining):
+    impurity = 1.0 - entraining.products["nd"].purity
+    wanted = 1.0 - 0.95 * impurity
+    changed, state = solve_network_for(entraining.network, {"nd": wanted})
+    assert 1.0 - state.products["nd"].purity == pytest.approx(0.95 * impurity, rel=1e-7)
+    assert state.balance_error < 1e-9
+    assert lever_values(changed) != lever_values(entraining.network)
 
 
 @pytest.mark.slow

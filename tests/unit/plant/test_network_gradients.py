@@ -35,6 +35,9 @@ from raffinate.plant.network_units import (
 STEP = 1e-4
 """Relative step of the differences; the error of central ones falls with its square."""
 
+PRICES = made_up_prices(interest_per_year=800.0)
+"""Interest as large as the feed, so that its part of the cost is seen in the slopes."""
+
 AXIS = StreamAxis(("Nd", "Fe"), "chloride")
 
 
@@ -50,7 +53,7 @@ def state(network):
 
 @pytest.fixture(scope="module")
 def gradients(network, state):
-    return network_gradients(network, state, prices=made_up_prices())
+    return network_gradients(network, state, prices=PRICES)
 
 
 def with_constant(network, value):
@@ -88,7 +91,7 @@ def test_slopes_are_those_of_solves_of_the_joined_plant(network, state, gradient
     for sign in (1.0, -1.0):
         changed = CHANGED[name](network, value * (1.0 + sign * STEP))
         there = solve_network(changed, start=state)
-        ends.append(network_gradients(changed, there, prices=made_up_prices()).outcome_values)
+        ends.append(network_gradients(changed, there, prices=PRICES).outcome_values)
     expected = (ends[0] - ends[1]) / (2.0 * STEP)
     relative = gradients.slopes[:, gradients.inputs.index(name)] * value
     # The recycle is at rest to 1e-11, of which differences make 1e-7 of a value.

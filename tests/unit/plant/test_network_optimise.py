@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from network_plants import TWO_BANKS, bent
-from priced_plants import made_up_prices
+from priced_plants import made_up_prices, without_oxide
 from raffinate.errors import SpecificationError
 from raffinate.plant.network_asked import solve_network_for
-from raffinate.plant.network_economics import oxide_fed
+from raffinate.plant.network_economics_lines import oxide_fed
 from raffinate.plant.network_levers import lever_values
 from raffinate.plant.network_optimise import account_of, optimise_network
 from raffinate.plant.network_outcomes import network_gradients
@@ -47,6 +47,47 @@ def test_the_account_closes_on_what_the_units_used(network, state):
     assert 0.0 < made["Capital charge"].cost < stages * (max(volumes) / 10.0) ** 0.6 * 1.001
     found = network_gradients(network, state, prices=prices)
     assert found.value("cost") == pytest.approx(account.cost_per_reo, rel=1e-12)
+
+
+def test_what_is_held_bears_interest_and_the_cost_is_shared_among_the_oxides(network, state):
+    """By the rules of the account of one circuit, from its profiles and vessels."""
+    prices = made_up_prices()
+    account = account_of(network, state, prices)
+    held = account.held
+    circuits = [each.circuit for each in state.circuits.values()]
+    settled = sum(c.organic_flow * 900.0 * (c.stages + 1) for c in circuits)
+    mixed = sum(c.organic_flow * 240.0 * c.stages for c in circuits)
+    assert held.volume("organic") == pytest.approx(settled + mixed, rel=1e-9)
+    assert held.extractant == pytest.approx(1500.0 * held.volume("organic"))
+    nd = next(v for v in held.vessels if (v.section, v.place) == ("first.strip", "settlers"))
+    strip = state.circuits["first"]
+    volume = strip.circuit.sections[1].settler_aqueous
+    assert nd.moles == pytest.approx(volume * strip.aqueous[4:].sum(axis=0))
+    money = sum(each.value for each in account.locked.holdings)
+    (interest,) = [line for line in account.lines if line.title.startswith("Interest")]
+    assert interest.cost == pytest.approx(0.08 * money / (8000.0 * 3600.0), rel=1e-9)
+    assert sum(each.cost for each in account.oxides) == pytest.approx(account.cost, rel=1e-12)
+    by_mass = account_of(network, state, prices, allocation="mass").oxides
+    assert by_mass[0].cost_per_kg == pytest.approx(by_mass[1].cost_per_kg, rel=1e-12)
+
+
+def test_nothing_of_the_interest_is_counted_while_an_oxide_has_no_price(network, state):
+    account = account_of(network, state, without_oxide(made_up_prices(), "Ce"))
+    (interest,) = [line for line in account.lines if line.title.startswith("Interest")]
+    assert interest.cost is None
+    assert interest.missing == ("oxides.Ce",)
+    assert all(each.cost is None for each in account.oxides)
+    assert any("Share by mass" in sentence for sentence in account.missing)
+
+
+def test_a_feed_without_a_price_is_said_to_make_losses_free(network, state):
+    account = account_of(network, state, made_up_prices(feed_per_kg_reo=None))
+    said = account.missing[0]
+    assert said.startswith("feed_per_kg_reo [USD/kg] is not given")
+    assert "oxide that leaves with waste costs nothing" in said
+    share = 100.0 * account.reo_flow / oxide_fed(network)
+    assert f"{share:.5g} % of the oxide fed leaves in products" in said
+    assert "feed_per_kg_reo" not in " ".join(account_of(network, state, made_up_prices()).missing)
 
 
 def test_asked_purities_are_met_through_the_recycle(network):

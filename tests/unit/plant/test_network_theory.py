@@ -48,6 +48,17 @@ def test_a_cut_without_feasible_reflux_is_refused_with_the_ratio_that_works():
     assert theory_flows(axis, works, feed, 1500.0).flows.draw > 0.0
 
 
+def test_a_cut_with_weak_acid_is_refused_with_the_strength_that_works():
+    axis, unit, feed = first_circuit(("strip: {mol_per_L: 5.0", "strip: {mol_per_L: 0.5"))
+    with pytest.raises(SpecificationError, match="mol/h of protons") as caught:
+        theory_flows(axis, unit, feed, 1500.0)
+    found = re.search(r"strong, ([0-9.]+) mol/L", caught.value.mend)
+    assert found
+    enough = f"strip: {{mol_per_L: {found[1]}"
+    axis, works, feed = first_circuit(("strip: {mol_per_L: 5.0", enough))
+    assert theory_flows(axis, works, feed, 1500.0).flows.draw > 0.0
+
+
 def test_a_cut_whose_element_is_not_fed_is_refused():
     axis, unit, feed = first_circuit()
     feed.amount[axis.elements.index("Nd")] = 0.0

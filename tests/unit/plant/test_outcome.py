@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from raffinate.chemistry.elements import molar_masses, oxide_molar_masses
-from raffinate.plant.outcome import BARREN_LIMIT, BankStreams, product_state, warnings_of
+from raffinate.plant.outcome import (
+    BARREN_LIMIT,
+    BankStreams,
+    is_below_limit,
+    product_state,
+    warnings_of,
+)
 
 ELEMENTS = ("Ce", "Pr", "Nd")
 
@@ -52,3 +58,15 @@ def test_a_product_below_its_limit_is_warned_of(default_plant, nominal_state):
     products["nd"] = replace(products["nd"], purity=0.9985)
     (warning,) = warnings_of(default_plant, bank([0.0, 0.0, 0.0]), products)
     assert warning == "nd is 99.85000% of REO, below its limit 99.900%."
+
+
+def test_a_purity_solved_for_at_its_limit_is_not_below_it(default_plant, nominal_state):
+    """A solve leaves up to 1e-8 decades of impurity; 1e-5 decades are a miss."""
+    limit = default_plant.products["nd"].purity_limit
+    for decades, below in ((-1e-8, False), (1e-8, False), (1e-5, True)):
+        purity = 1.0 - (1.0 - limit) * 10.0**decades
+        assert is_below_limit(purity, limit) is below
+        products = {"nd": replace(nominal_state.products["nd"], purity=purity)}
+        assert bool(warnings_of(default_plant, bank([0.0, 0.0, 0.0]), products)) is below
+    assert is_below_limit(float("nan"), limit)
+    assert not is_below_limit(1.0, limit)

@@ -87,5 +87,30 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
         save_profile(nominal_state(), tmp_path / "absent" / "p.png")
 
 
+def test_notes_hide_no_curve_and_stages_are_whole() -> None:
+    """Also where the curve of a third element runs below a product, as in short banks."""
+    state = nominal_state()
+    low = np.array(state.aqueous)
+    low[:, 0] = 0.02 * low.sum(axis=1)
+    for bent in (state, replace(state, aqueous=low)):
+        figure = profile_figure(bent, plant=shipped_plant())
+        figure.canvas.draw()
+        upper, lower = figure.axes[:2]
+        notes = [each for each in upper.texts if "wanted" in each.get_text()]
+        boxes = [each.get_bbox_patch().get_window_extent() for each in notes]  # type: ignore[union-attr]
+        assert len(boxes) == 2
+        assert not boxes[0].overlaps(boxes[1])
+        for line in upper.lines[: 2 * len(state.elements)]:
+            fine = np.linspace(1.0, len(state.sections), 4000)
+            drawn = np.asarray(line.get_ydata(), dtype=float)
+            height = 10.0 ** np.interp(fine, np.arange(1, len(drawn) + 1), np.log10(drawn))
+            places = upper.transData.transform(np.stack([fine, height], axis=1))
+            for box in boxes:
+                assert not np.any(
+                    np.isfinite(places).all(axis=1) & [box.contains(*p) for p in places]
+                )
+        assert all(float(tick).is_integer() for tick in lower.get_xticks())
+
+
 def test_spans_count_stages_from_one() -> None:
     assert spans(("a", "a", "b", "c", "c")) == [("a", 1, 2), ("b", 3, 3), ("c", 4, 5)]

@@ -70,3 +70,12 @@ def test_many_outcomes_leave_the_picture_readable() -> None:
     table = results({"x": a}, **{f"outcome_{place}": a for place in range(20)})
     shown = [axes for axes in study_figure(table).axes if axes.get_visible()]
     assert len(shown) == MOST_PANELS
+
+
+def test_flows_of_circuits_bear_their_names_and_come_last() -> None:
+    table = drawn().assign(
+        **{"first.organic_flow_m3_per_h": np.linspace(1.0, 2.0, 100), "purity_of": 1.0}
+    )
+    figure = study_figure(table)
+    labels = [axes.get_xlabel() for axes in figure.axes if axes.get_visible()]
+    assert labels == ["recovery of nd, -", "first: organic, m³/h"]
