@@ -193,14 +193,14 @@ def _mend(complaint: ErrorDetails) -> str:
         return nearest_name(str(complaint["ctx"]["tag"]), _tags(complaint, "|").split("|"))
     if kind == "literal_error" and isinstance(given, str):
         return nearest_name(given, _QUOTED.findall(str(complaint["ctx"]["expected"])))
+    if _is_number(given):
+        return "Write 1.0e-5, not 1e-5: YAML reads the latter as text."
     if kind in _NUMBERS and isinstance(given, str) and (found := _NUMBER_UNIT.fullmatch(given)):
         return f"Write the number alone, {found[1]}: the key says the unit."
     if isinstance(given, str) and _DECIMAL_COMMA.fullmatch(given.strip()):
         return "Write a decimal point, not a comma."
     if isinstance(given, str) and given.strip().endswith("%"):
         return "Write a share of 1: 0.36 for 36 %."
-    if _is_number(given):
-        return "Write 1.0e-5, not 1e-5: YAML reads the latter as text."
     limits = complaint.get("ctx", {})
     most = limits.get("lt", limits.get("le"))
     if kind.startswith("less_than") and most is not None and most <= 1.0 < float(given) <= 100.0:

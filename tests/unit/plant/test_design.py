@@ -67,7 +67,7 @@ def test_loaded_organic_parts_less_than_traces():
 @pytest.mark.slow
 def test_the_plant_of_a_design_meets_its_purities_when_solved_from_its_file():
     seen = []
-    found = design_plant(load_design("design_ceprnd"), lambda: seen.append(1))
+    found = design_plant(load_design("design_ceprnd"), seen.append)
     assert len(seen) >= 2
     assert found.extraction_amount <= MOST_EXTRACTANT * found.bank.flows.extraction_amount
     plant = parse_plant(found.plant_text)
