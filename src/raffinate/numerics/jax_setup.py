@@ -2,6 +2,12 @@
 
 The cache lies in the folder named by the environment variable `RAFFINATE_CACHE_DIR`, or in the
 user's cache folder; the first process on a machine compiles, later ones load.
+
+Kernels run on one thread of the processor unless the environment variable `NPROC`, from which XLA
+takes the size of its pool, says otherwise. With more, a batch of LU decompositions that runs on a
+thread of the pool waits there for the same pool to do its parts: where two of them meet on the two
+threads of a small machine, neither ever ends (jaxlib 0.10.2, `ParallelBatchMap` below
+`lapack_dgetrf_ffi`).
 """
 
 from __future__ import annotations
@@ -9,6 +15,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, cast
+
+os.environ.setdefault("NPROC", "1")
 
 import jax
 import jax.numpy as jnp
