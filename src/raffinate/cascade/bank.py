@@ -56,6 +56,18 @@ class Vessels(NamedTuple):
     hydraulics: Hydraulics | None = None
 
 
+class FeedRamp(NamedTuple):
+    """Aqueous feeds whose composition moves evenly in time.
+
+    Attributes:
+        slope: d(composition)/dt, (feed, component), [mol/m³/s].
+        time: When the feeds have the composition of their streams, [s].
+    """
+
+    slope: Array
+    time: Array
+
+
 class Streams(NamedTuple):
     """What enters and leaves a bank, and where.
 
@@ -73,6 +85,7 @@ class Streams(NamedTuple):
         entrainment: Shares that go the wrong way; None if settlers part the phases clean.
         organic_feeds: Organic fed between the ends; None if there is none.
         moving: Flows while volumes move; None if what enters a vessel leaves it at once.
+        ramp: In dynamics, feeds that move in time; None if they stay.
     """
 
     organic_flow: Array
@@ -86,6 +99,17 @@ class Streams(NamedTuple):
     entrainment: Entrainment | None = None
     organic_feeds: OrganicFeeds | None = None
     moving: MovingFlows | None = None
+    ramp: FeedRamp | None = None
+
+
+def streams_at(streams: Streams, time: Array) -> Streams:
+    """Return the streams as they are at `time`, [s]."""
+    if streams.ramp is None:
+        return streams
+    passed = time - streams.ramp.time
+    return streams._replace(
+        feed_concentration=streams.feed_concentration + passed * streams.ramp.slope, ramp=None
+    )
 
 
 class AqueousFlows(NamedTuple):

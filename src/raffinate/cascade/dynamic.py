@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from raffinate.cascade.bank import Inventory, Unknowns
+from raffinate.cascade.bank import Inventory, Unknowns, streams_at
 from raffinate.cascade.boundary import Boundary, no_crossing
 from raffinate.cascade.dynamic_cells import at_rest, blank_factors, factorise_stage, filled
 from raffinate.cascade.dynamic_method import DIAGONAL, ORDER, STAGES
@@ -143,7 +143,15 @@ def _advanced(
 ) -> tuple[Motion, Array, Unknowns]:
     """Return the motion after one attempt of `step`, whether it was good, and its middle."""
     matrix, stale = _renewed(chemistry, problem, now, 1.0 / (DIAGONAL * step))
-    start = Start(now.held, now.unknowns, now.rates, now.crossing, now.before, now.before_step)
+    start = Start(
+        now.time,
+        now.held,
+        now.unknowns,
+        now.rates,
+        now.crossing,
+        now.before,
+        now.before_step,
+    )
     taken = take_step(chemistry, problem, start, step, matrix, tolerance)
     good = taken.error <= 1.0
     unsolved = ~jnp.isfinite(taken.error)
@@ -182,6 +190,7 @@ def _changed(
     chemistry: StageChemistry, problem: Problem, motion: Motion, tolerance: Array
 ) -> Motion:
     """Return the motion with the rates of changed streams, and a step short enough for them."""
+    problem = problem._replace(streams=streams_at(problem.streams, motion.time))
     rates, crossing = time_derivative(chemistry, problem, motion.held, motion.unknowns)
     jump = jax.tree.map(jnp.subtract, rates, motion.rates)
     speed = error_norm(problem, jump, motion.held, tolerance)
@@ -221,7 +230,7 @@ def _instant(motion: Motion) -> Instant:
 def integrate(
     chemistry: StageChemistry, problem: Problem, motion: Motion, span: Span, rows: int
 ) -> tuple[Motion, Record]:
-    """Advance with streams held constant.
+    """Advance with streams held constant, but for feeds that follow their ramp.
 
     Args:
         chemistry: Equations of one contact.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from raffinate.cascade.bank import Inventory, Unknowns
+from raffinate.cascade.bank import Inventory, Unknowns, streams_at
 from raffinate.cascade.boundary import Boundary
 from raffinate.cascade.dynamic_cells import seen
 from raffinate.cascade.dynamic_method import (
@@ -43,6 +43,7 @@ class Start(NamedTuple):
     """Where a step begins.
 
     Attributes:
+        time: [s].
         held: Inventory.
         unknowns: Algebraic unknowns that belong to it.
         rates: d(held)/dt.
@@ -51,6 +52,7 @@ class Start(NamedTuple):
         before_step: Length of that step, [s]; 0 where nothing can be learnt from it.
     """
 
+    time: Array
     held: Inventory
     unknowns: Unknowns
     rates: Inventory
@@ -121,7 +123,7 @@ def _solved_stages(
     tolerance: Array,
 ) -> _Stages:
     rate = 1.0 / (DIAGONAL * step)
-    coefficients, guesses = jnp.array(MATRIX), jnp.array(GUESSES)
+    coefficients, guesses, nodes = jnp.array(MATRIX), jnp.array(GUESSES), jnp.array(NODES)
     ahead = NODES[1] * step / jnp.where(start.before_step > 0.0, start.before_step, jnp.inf)
     ahead = jnp.minimum(ahead, FAR)
     onward = jax.tree.map(lambda u, b: u + ahead * (u - b), start.unknowns, start.before)
@@ -129,7 +131,8 @@ def _solved_stages(
     def solve(index: Array, done: _Stages) -> _Stages:
         base = _weighted(start.held, step, coefficients[index], done.rows.rates)
         base = _kept_positive(base, start.held)
-        view = seen(problem, base, rate)
+        streams = streams_at(problem.streams, start.time + nodes[index] * step)
+        view = seen(problem._replace(streams=streams), base, rate)
         between = jax.tree.map(lambda u: jnp.tensordot(guesses[index], u, 1), done.rows.unknowns)
         guess = jax.tree.map(partial(jnp.where, index == 1), onward, between)
         unknowns, solved, iterations = chord(

@@ -20,6 +20,8 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
+from raffinate.cli.network import is_network_file
+from raffinate.cli.network_simulate import simulate_network_command
 from raffinate.cli.options import PlantName, ResultFile, csv_option, json_option
 from raffinate.units import HOUR, MINUTE
 
@@ -78,6 +80,20 @@ def simulate(
     with failing_politely(as_json=as_json):
         check_formats(as_json, as_csv)
         check_ending(output, ENDINGS)
+        if is_network_file(plant):
+            simulate_network_command(
+                plant,
+                hours=hours,
+                step=step or (),
+                startup=start is Start.STARTUP and from_state is None,
+                interval_min=interval_min,
+                save_state=save_state,
+                from_state=from_state,
+                as_json=as_json,
+                as_csv=as_csv,
+                output=output,
+            )
+            return
         from raffinate.plant.events import parse_event
         from raffinate.plant.plant_file import load_plant
 

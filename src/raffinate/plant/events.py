@@ -17,7 +17,7 @@ from raffinate.plant.model import Operation
 from raffinate.units import HOUR, PER_LITRE
 
 _PATTERN = re.compile(
-    r"^(?P<name>[A-Za-z_.]+)\s*(?P<how>\+=|\*=|=)\s*(?P<value>[^@]+?)\s*"
+    r"^(?P<name>[A-Za-z0-9_.]+)\s*(?P<how>\+=|\*=|=)\s*(?P<value>[^@]+?)\s*"
     r"@\s*(?P<begin>[^.]+(?:\.\d+)?[a-z]*)\s*(?:\.\.\s*(?P<end>.+))?$"
 )
 _TIME = re.compile(r"^(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>min|s|h|d)$")
@@ -66,7 +66,16 @@ def event_names(elements: Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_event(text: str, elements: Sequence[str]) -> Event:
-    """Read an event as written on the command line.
+    """Read an event of a plant of one circuit as written on the command line.
+
+    Raises:
+        SpecificationError: It is no event, or names nothing that can change.
+    """
+    return parse_change(text, event_names(elements))
+
+
+def parse_change(text: str, known: Sequence[str]) -> Event:
+    """Read an event that changes one of the `known` names.
 
     Raises:
         SpecificationError: It is no event, or names nothing that can change.
@@ -79,10 +88,9 @@ def parse_event(text: str, elements: Sequence[str]) -> Event:
             mend="Write it as name=value@24h, name+=value@24h..72h or name*=value@24h.",
         )
     name = match["name"]
-    known = event_names(elements)
     if name not in known:
         raise SpecificationError(
-            f"{name!r} cannot be changed.", where="--step", mend=nearest_name(name, known)
+            f"{name!r} cannot be changed.", where="--step", mend=nearest_name(name, tuple(known))
         )
     try:
         value = float(match["value"])
@@ -124,7 +132,7 @@ def _applied(operation: Operation, event: Event, elements: tuple[str, ...]) -> O
     if event.name in _FIELDS:
         field, factor = _FIELDS[event.name]
         now = getattr(operation, field)
-        changed = _changed(now / factor, event) * factor
+        changed = changed_value(now / factor, event) * factor
         if changed < 0.0:
             raise SpecificationError(
                 f"it would become {changed / factor:g}.", where=str(event), allowed="0 or more"
@@ -134,10 +142,11 @@ def _applied(operation: Operation, event: Event, elements: tuple[str, ...]) -> O
     symbols = [symbol.lower() for symbol in elements]
     index = symbols.index(event.name.removeprefix("feed.").removesuffix("_mass_fraction"))
     now = float(operation.feed_mass_fraction[index])
-    return operation.with_element(index, _changed(now, event))
+    return operation.with_element(index, changed_value(now, event))
 
 
-def _changed(now: float, event: Event) -> float:
+def changed_value(now: float, event: Event) -> float:
+    """Return what an event makes of a value, both in the unit of the door."""
     if event.how == "=":
         return event.value
     return now + event.value if event.how == "+=" else now * event.value

@@ -244,10 +244,12 @@ class Tank:
     Attributes:
         name: Unit and stream name.
         inlets: Streams it takes.
+        residence: What it holds of its usual stream, [s]; None where nobody said. Read in time.
     """
 
     name: str
     inlets: tuple[str, ...]
+    residence: float | None = None
 
     @property
     def outlets(self) -> tuple[str, ...]:

@@ -12,18 +12,24 @@ from numpy.typing import NDArray
 from raffinate.cascade.bank import Unknowns
 from raffinate.cascade.equations import Problem
 from raffinate.cascade.steady import SteadyResult
-from raffinate.chemistry.exchange import FLOOR
 from raffinate.chemistry.stage_chemistry import StageChemistry
-from raffinate.errors import BalanceError, ConvergenceError, SpecificationError
+from raffinate.errors import ConvergenceError, SpecificationError
 from raffinate.numerics.jax_setup import given
 from raffinate.plant.arrays import chemistry_of
 from raffinate.plant.model import Circuit
 from raffinate.plant.network import CircuitUnit, CutFlows
 from raffinate.plant.network_bank import bank_of, cut_specification, network_problem
+from raffinate.plant.network_entry import (
+    CircuitEntry,
+    brought,
+    circuit_entry,
+    outlet_stream,
+    pass_beside,
+)
 from raffinate.plant.network_fixed import solve_bank
 from raffinate.plant.network_loop import LoopState, settle_loop
 from raffinate.plant.network_purities import search_purities
-from raffinate.plant.network_stream import AMMONIUM, ANION, CARBON, OXALATE, Stream, StreamAxis
+from raffinate.plant.network_stream import AMMONIUM, ANION, Stream, StreamAxis
 from raffinate.plant.network_theory import TheoryFlows, theory_flows
 from raffinate.plant.network_units import UnitOutcome, mixed
 from raffinate.plant.outcome import BankStreams, bank_streams, check_steady
@@ -85,16 +91,6 @@ class CircuitState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Entry:
-    """What enters a circuit: by section, all together, and what of it meets the equilibrium."""
-
-    name: str
-    whole: Stream
-    liquors: Mapping[str, Stream]
-    loop: LoopState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Solved:
     """A bank at rest."""
 
@@ -142,7 +138,7 @@ def solve_circuit(
     for _ in range(LOOP_ROUNDS):
         organic = flows.organic if flows is not None else unit.organic_per_feed * whole.flow
         loop = settle_loop(axis, unit, whole, organic)
-        entry = _entry(axis, unit, whole, liquors, loop)
+        entry = circuit_entry(axis, unit, whole, liquors, loop)
         solved = _settled(axis, unit, entry, flows, unknowns, free=free and unit.cut is not None)
         if flows is None or not free:
             break
@@ -165,35 +161,10 @@ def _first_flows(
     return theory.flows, theory
 
 
-def _entry(
-    axis: StreamAxis,
-    unit: CircuitUnit,
-    whole: Stream,
-    liquors: Mapping[str, Stream],
-    loop: LoopState,
-) -> _Entry:
-    """Return liquors as the equilibrium meets them.
-
-    Stuck metals on their way to the organic have left their acid behind; those that are not
-    extracted pass with their own anion, like oxalate and carbon.
-    """
-    seen = {}
-    for name, stream in liquors.items():
-        amount = stream.amount.copy()
-        for metal in unit.organic.stuck:
-            place = axis.elements.index(metal.symbol)
-            passes = (1.0 - metal.extracted) * amount[place]
-            amount[axis.place(ANION)] -= passes * axis.charge[place] / axis.anion_charge
-            amount[place] = 0.0
-        amount[[axis.place(OXALATE), axis.place(CARBON)]] = 0.0
-        seen[name] = Stream(flow=stream.flow, amount=amount)
-    return _Entry(name=unit.name, whole=whole, liquors=seen, loop=loop)
-
-
 def _settled(
     axis: StreamAxis,
     unit: CircuitUnit,
-    entry: _Entry,
+    entry: CircuitEntry,
     flows: CutFlows | None,
     start: Unknowns | None,
     *,
@@ -246,7 +217,7 @@ def _flows_of(solved: _Solved) -> CutFlows:
 def _described(
     axis: StreamAxis,
     unit: CircuitUnit,
-    entry: _Entry,
+    entry: CircuitEntry,
     solved: _Solved,
     flows: CutFlows | None,
     theory: TheoryFlows | None,
@@ -281,7 +252,7 @@ def _described(
 
 
 def _outcome(
-    axis: StreamAxis, unit: CircuitUnit, entry: _Entry, solved: _Solved, bank: BankStreams
+    axis: StreamAxis, unit: CircuitUnit, entry: CircuitEntry, solved: _Solved, bank: BankStreams
 ) -> UnitOutcome:
     """Return outlets, reagents and what leaves with the bled organic."""
     circuit, streams = solved.circuit, solved.problem.streams
@@ -299,17 +270,19 @@ def _outcome(
         if s.aqueous is not None and s.name not in entry.liquors
     )
     left = entry.whole.flow + water - float(drawn_flow.sum())
-    made = {unit.outlets[0]: _stream(axis, circuit, left, bank.raffinate)}
+    made = {unit.outlets[0]: outlet_stream(axis, circuit.elements, left, bank.raffinate)}
     for name, flow, row in zip(names, drawn_flow.tolist(), rows, strict=True):
-        made[name] = _stream(axis, circuit, flow, flow * row)
-    _pass_beside(axis, unit, entry, made)
+        made[name] = outlet_stream(axis, circuit.elements, flow, flow * row)
+    pass_beside(axis, unit, entry, made)
     count = len(circuit.elements)
     inlet = float(np.asarray(streams.organic_inlet)[count])
     returned = float(bank.organic_passed[-1]) - bank.organic_surplus
     ammonia = bank.organic_flow * inlet - returned * float(bank.organic[-1, count])
     places = [axis.elements.index(symbol) for symbol in entry.loop.symbols]
     bled = float(axis.charge[places] @ entry.loop.regenerated)
-    supplied = _brought(axis, entry, solved)
+    feeds = np.asarray(streams.feed_flow)
+    fed = outlet_stream(axis, circuit.elements, 0.0, feeds @ np.asarray(streams.feed_concentration))
+    supplied = brought(axis, entry, fed, float(feeds.sum()))
     removed = np.zeros(axis.size)
     supplied[axis.place(AMMONIUM)] += ammonia
     supplied[axis.place(ANION)] += bled / axis.anion_charge
@@ -348,55 +321,3 @@ def _pass_with_organic(
     brought = np.asarray(feeds.flow) @ np.asarray(feeds.concentration)
     supplied[chosen] += brought[: len(chosen)]
     removed[chosen] += bank.organic_surplus * bank.organic[-1, : len(chosen)]
-
-
-def _brought(axis: StreamAxis, entry: _Entry, solved: _Solved) -> Array:
-    """Return what the feeds of the bank bring beyond the streams of the network, (component,).
-
-    That is acid, and the least concentration the engine gives every component.
-
-    Raises:
-        BalanceError: A metal is more than that: the bank was not fed with these streams.
-    """
-    streams = solved.problem.streams
-    flows = np.asarray(streams.feed_flow)
-    fed = _stream(axis, solved.circuit, 0.0, flows @ np.asarray(streams.feed_concentration))
-    brought: Array = fed.amount - np.sum([each.amount for each in entry.liquors.values()], axis=0)
-    count = len(axis.elements)
-    most = 2.0 * FLOOR * float(flows.sum()) + 1e-12 * float(fed.amount.sum())
-    if not float(np.abs(brought[: count + 1]).max()) <= most:
-        worst = int(np.abs(brought[: count + 1]).argmax())
-        raise BalanceError(
-            f"{axis.components[worst]}: the bank is fed {brought[worst]:.3g} mol/s that no stream "
-            "brings.",
-            where=entry.name,
-            allowed=f"at most {most:.1e} mol/s",
-            mend="This is a defect of the plant's arrays; please report it.",
-        )
-    return brought
-
-
-def _stream(axis: StreamAxis, circuit: Circuit, flow: float, soluble: Array) -> Stream:
-    """Return an outlet of the bank on the axis of the network."""
-    amount = np.zeros(axis.size)
-    count = len(circuit.elements)
-    chosen = [axis.elements.index(symbol) for symbol in circuit.elements]
-    amount[chosen] = soluble[:count]
-    amount[axis.place(AMMONIUM)] = soluble[count]
-    amount[axis.place(ANION)] = soluble[count + 1]
-    return Stream(flow=flow, amount=amount)
-
-
-def _pass_beside(
-    axis: StreamAxis, unit: CircuitUnit, entry: _Entry, made: dict[str, Stream]
-) -> None:
-    """Add to the outlets what took no part in the equilibrium."""
-    raffinate, strip = made[unit.outlets[0]], made[unit.outlets[-1]]
-    for place in (axis.place(OXALATE), axis.place(CARBON)):
-        raffinate.amount[place] += entry.whole.amount[place]
-    for metal, stripped in zip(unit.organic.stuck, entry.loop.stripped.tolist(), strict=True):
-        place = axis.elements.index(metal.symbol)
-        passes = (1.0 - metal.extracted) * float(entry.whole.amount[place])
-        raffinate.amount[place] += passes
-        raffinate.amount[axis.place(ANION)] += passes * axis.charge[place] / axis.anion_charge
-        strip.amount[place] += stripped

@@ -235,7 +235,8 @@ def _systems(
 def _unit(name: str, entry: UnitEntry, where: str) -> Unit:
     match entry:
         case TankEntry():
-            return Tank(name=name, inlets=tuple(entry.takes))
+            residence = None if entry.residence_h is None else entry.residence_h * HOUR
+            return Tank(name=name, inlets=tuple(entry.takes), residence=residence)
         case SplitterEntry():
             return _splitter(name, entry, where)
         case ConditionerEntry():

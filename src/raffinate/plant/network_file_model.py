@@ -147,6 +147,7 @@ class TankEntry(StrictEntry):
 
     kind: Literal["tank"]
     takes: Annotated[list[str], Field(min_length=1)]
+    residence_h: Positive | None = None
 
 
 class SplitterEntry(StrictEntry):

@@ -90,7 +90,7 @@ def solve_network(
     progress = _Progress(
         axis=axis,
         hold=hold,
-        streams=_feed_streams(network),
+        streams=feed_streams(network),
         start=dict(start.circuits) if start is not None else {},
     )
     for group in calculation_order(network):
@@ -110,7 +110,8 @@ def solve_network(
     )
 
 
-def _feed_streams(network: Network) -> dict[str, Stream]:
+def feed_streams(network: Network) -> dict[str, Stream]:
+    """Return the liquors that enter a network, by name."""
     axis = network.axis
     return {
         feed.name: liquor_stream(

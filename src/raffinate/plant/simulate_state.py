@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,7 @@ def write_state(path: Path, state: MotionState) -> None:
         "steps": [state.end.steps, state.free.steps],
         "rejected": [state.end.rejected, state.free.rejected],
     }
-    leaves = jax.tree.leaves(_numbers(state))
-    contents: dict[str, Any] = {
-        f"array_{index:03d}": np.asarray(leaf) for index, leaf in enumerate(leaves)
-    }
-    contents[_HEADER] = np.array(json.dumps(header))
-    held = io.BytesIO()
-    np.savez_compressed(held, **contents)
-    fresh = path.with_name(path.name + ".fresh")
-    fresh.write_bytes(held.getvalue())
-    fresh.replace(path)
+    write_archive(path, header, jax.tree.leaves(_numbers(state)))
 
 
 def read_state(path: Path, plant: Plant) -> MotionState:
@@ -66,24 +58,10 @@ def read_state(path: Path, plant: Plant) -> MotionState:
     Raises:
         DataError: The file is missing, damaged, of another format or of another plant.
     """
-    header, arrays = _read(path)
-    if header.get("format") != FORMAT:
-        raise DataError(
-            f"format is {header.get('format')!r}.",
-            where=str(path),
-            allowed=FORMAT,
-            mend="Write the state again with this version.",
-        )
-    if header["plant"] != plant.name:
-        raise DataError(
-            f"it holds the plant {header['plant']}.",
-            where=str(path),
-            allowed=plant.name,
-            mend="Name the plant that the state was written by.",
-        )
+    header, arrays = read_archive(path, FORMAT, plant.name)
     pattern = PlantMotion(plant, None, tolerance=float.fromhex(header["tolerance"])).state()
     known, form = jax.tree.flatten(_numbers(pattern))
-    _check_arrays(path, arrays, known)
+    check_arrays(path, arrays, known)
     end, free, streams, held, passed = jax.tree.unflatten(form, arrays)
     moments = [
         Moment(
@@ -114,6 +92,48 @@ def _numbers(state: MotionState) -> tuple[Any, ...]:
     return (state.end.motion, state.free.motion, state.streams, state.held_at_start, passed)
 
 
+def write_archive(path: Path, header: Mapping[str, Any], leaves: Sequence[Any]) -> None:
+    """Write a header and arrays to one file, replacing what stood at `path`."""
+    contents: dict[str, Any] = {
+        f"array_{index:05d}": np.asarray(leaf) for index, leaf in enumerate(leaves)
+    }
+    contents[_HEADER] = np.array(json.dumps(header))
+    held = io.BytesIO()
+    np.savez_compressed(held, **contents)
+    fresh = path.with_name(path.name + ".fresh")
+    fresh.write_bytes(held.getvalue())
+    fresh.replace(path)
+
+
+def read_archive(path: Path, form: str, plant: str) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+    """Return header and arrays of a file.
+
+    Args:
+        path: A file of `write_archive`.
+        form: The format that its header has to name.
+        plant: The plant that it has to name.
+
+    Raises:
+        DataError: The file is missing, damaged, of another format or of another plant.
+    """
+    header, arrays = _read(path)
+    if header.get("format") != form:
+        raise DataError(
+            f"format is {header.get('format')!r}.",
+            where=str(path),
+            allowed=form,
+            mend="Write the state again with this version.",
+        )
+    if header["plant"] != plant:
+        raise DataError(
+            f"it holds the plant {header['plant']}.",
+            where=str(path),
+            allowed=plant,
+            mend="Name the plant that the state was written by.",
+        )
+    return header, arrays
+
+
 def _read(path: Path) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -132,7 +152,12 @@ def _read(path: Path) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         ) from None
 
 
-def _check_arrays(path: Path, arrays: list[NDArray[Any]], known: list[Any]) -> None:
+def check_arrays(path: Path, arrays: Sequence[NDArray[Any]], known: Sequence[Any]) -> None:
+    """Refuse arrays that have not the shapes and types of those that are `known`.
+
+    Raises:
+        DataError: The plant or this program has changed since.
+    """
     found = [(array.shape, array.dtype) for array in arrays]
     wanted = [(np.shape(leaf), np.asarray(leaf).dtype) for leaf in known]
     if found != wanted:

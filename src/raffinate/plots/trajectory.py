@@ -23,6 +23,7 @@ from raffinate.plots.canvas import (
     save_picture,
     spans,
 )
+from raffinate.plots.time_axis import draw_events, legend_beside, mark_changes, set_hours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,21 +54,21 @@ def trajectory_figure(trajectory: Trajectory, *, plant: Plant | None = None) -> 
         plant: Its plant; says which elements the strip liquor is meant to hold. Left out, it is
             the last one.
     """
-    count = len(trajectory.events)
+    count, end = len(trajectory.events), float(_hours(trajectory)[-1])
     heights = [0.16 * count] * bool(count) + [1.5, 0.8, 0.8, 1.5]
     with drawing():
         figure = new_figure(10.0, 1.0 + 1.75 * sum(heights))
         panels = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
         if count:
-            _draw_events(panels.pop(0), trajectory)
+            draw_events(panels.pop(0), trajectory.events, end)
         for axes in panels[:3]:
             clean(axes)
-            _mark_changes(axes, trajectory)
+            mark_changes(axes, trajectory.events, end)
         _draw_impurities(panels[0], trajectory)
         _draw_flows(panels[1], trajectory)
         _draw_disturbances(panels[2], trajectory)
         _draw_bank(figure, panels[3], trajectory, _heavy(trajectory, plant))
-        _set_hours(panels[3], trajectory)
+        set_hours(panels[3], end)
         title = plant.title if plant is not None else trajectory.plant_name
         figure.suptitle(title, fontsize=12, x=0.012, ha="left", fontweight="bold")
     return figure
@@ -75,47 +76,6 @@ def trajectory_figure(trajectory: Trajectory, *, plant: Plant | None = None) -> 
 
 def _hours(trajectory: Trajectory) -> Array:
     return trajectory.time / 3600.0
-
-
-def _set_hours(axes: Axes, trajectory: Trajectory) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    hours = float(_hours(trajectory)[-1])
-    # People who run plants think in days of 24 hours.
-    days = hours >= 48.0
-    locator = MaxNLocator(10, steps=[1, 1.2, 2.4, 4.8, 7.2, 10] if days else [1, 2, 3, 6, 10])
-    axes.xaxis.set_major_locator(locator)
-    axes.set_xlim(0.0, hours)
-    axes.set_xlabel("time, h")
-
-
-def _draw_events(axes: Axes, trajectory: Trajectory) -> None:
-    end = float(_hours(trajectory)[-1])
-    for row, event in enumerate(trajectory.events):
-        begin, stop = event.begin / 3600.0, min(event.end / 3600.0, end)
-        if begin >= end:
-            continue
-        # An upset of a few hours in a month would be too thin to see.
-        axes.barh(row, max(stop - begin, 0.003 * end), left=begin, height=0.7, color="#c4c9ce")
-        late = begin > 0.6 * end
-        axes.annotate(
-            f"{event.name} {event.how} {event.value:g}",
-            xy=(begin, row), xytext=(-4 if late else 4, 0), textcoords="offset points",
-            ha="right" if late else "left", va="center", fontsize=8.5,
-        )  # fmt: skip
-    axes.set_ylim(len(trajectory.events) - 0.4, -0.6)
-    axes.set_yticks([])
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _mark_changes(axes: Axes, trajectory: Trajectory) -> None:
-    moments = {event.begin for event in trajectory.events}
-    moments |= {event.end for event in trajectory.events}
-    for moment in moments:
-        if 0.0 < moment < trajectory.time[-1]:
-            axes.axvline(moment / 3600.0, color="#b4bbc1", linewidth=0.8, zorder=0.5)
 
 
 def _draw_impurities(axes: Axes, trajectory: Trajectory) -> None:
@@ -139,7 +99,7 @@ def _draw_impurities(axes: Axes, trajectory: Trajectory) -> None:
         xytext=(-4, 3), textcoords="offset points", ha="right", va="bottom", color=LIMIT,
     )  # fmt: skip
     axes.set_ylabel("impurity / REO")
-    _legend(axes)
+    legend_beside(axes)
 
 
 def _draw_flows(axes: Axes, trajectory: Trajectory) -> None:
@@ -159,7 +119,7 @@ def _draw_flows(axes: Axes, trajectory: Trajectory) -> None:
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.9), max(high, 1.1))
     axes.set_ylabel("flow / usual")
-    _legend(axes)
+    legend_beside(axes)
 
 
 def _draw_disturbances(axes: Axes, trajectory: Trajectory) -> None:
@@ -173,11 +133,7 @@ def _draw_disturbances(axes: Axes, trajectory: Trajectory) -> None:
     )  # fmt: skip
     axes.set_ylim(bottom=0.0)
     axes.set_ylabel("fraction")
-    _legend(axes)
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(loc="center left", bbox_to_anchor=(1.005, 0.5), frameon=False, handlelength=1.6)
+    legend_beside(axes)
 
 
 def _heavy(trajectory: Trajectory, plant: Plant | None) -> tuple[str, ...]:
