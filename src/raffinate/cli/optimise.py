@@ -56,7 +56,11 @@ def optimise(
     ] = None,
     stages: Annotated[
         list[str] | None,
-        typer.Option("--stages", help="Range of the stages of a section: extraction=20..32."),
+        typer.Option(
+            "--stages",
+            help="Range of the stages of a section: extraction=20..32. Of a plant of many "
+            "circuits la_ce.extraction=16..24, or `all`: every section from half to twice.",
+        ),
     ] = None,
     pareto: Annotated[
         str | None,
@@ -95,7 +99,7 @@ def optimise(
                 prices,
                 spec=spec or (),
                 free=free or (),
-                further=stages or (),
+                stages=stages or (),
                 as_json=as_json,
                 output=output,
             )

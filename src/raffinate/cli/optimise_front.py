@@ -21,7 +21,6 @@ from raffinate.cli.common import (
 from raffinate.cli.network import is_network_file
 from raffinate.cli.purities import parse_purities
 from raffinate.cli.ranges import parse_ranges
-from raffinate.errors import SpecificationError
 
 if TYPE_CHECKING:
     from raffinate.plant.pareto import ParetoFront
@@ -97,13 +96,6 @@ def _network_front(
     spec: Sequence[str],
     free: dict[str, tuple[float, float]] | None,
 ) -> ParetoFront:
-    if against != "purity":
-        raise SpecificationError(
-            f"{against!r} is not traded for the cost of a plant of many circuits.",
-            where="--pareto",
-            allowed="purity",
-            mend="Write --pareto purity.",
-        )
     from raffinate.plant.economics_prices_file import load_prices
     from raffinate.plant.network_file import load_network
 
@@ -112,7 +104,9 @@ def _network_front(
     with progress("Optimising", points) as advance:
         from raffinate.plant.pareto import network_front
 
-        return network_front(network, given, points=points, purities=asked, free=free, told=advance)
+        return network_front(
+            network, given, against=against, points=points, purities=asked, free=free, told=advance
+        )
 
 
 def _show(front: ParetoFront, output: Path | None, as_json: bool) -> None:

@@ -1,26 +1,32 @@
 """Flows of least cost of a plant of many circuits whose products keep their purities.
 
-Flows are turned as logarithms of their ratio to where they begin. Every trial is the joined plant,
-recycles included, solved from the trial before and balanced; its derivatives are those of
-`network_outcomes`; the search is sequential quadratic programming.
+What is turned is how impure every cut leaves what it parts, and how much acid its organic gets (see
+`network_optimise_point`). Every trial is the joined plant, recycles included, solved from the trial
+before and balanced, with adjoint derivatives; the search is sequential quadratic programming. The
+optimum is solved once more from nothing, at its flows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raffinate.errors import ConvergenceError, SpecificationError
+from raffinate.errors import BalanceError, SpecificationError
 from raffinate.plant.economics_prices import Prices
-from raffinate.plant.gradients_outcomes import COST, outcome_unit
+from raffinate.plant.gradients_inputs import IMPURITY
+from raffinate.plant.gradients_outcomes import COST, REO_HELD, outcome_unit
 from raffinate.plant.network import Network
 from raffinate.plant.network_economics import NetworkAccount, account_of
+from raffinate.plant.network_levers import at_state
+from raffinate.plant.network_optimise_point import NetworkPoint, coordinates_of, described
+from raffinate.plant.network_optimise_search import Kept, Search, searched
+from raffinate.plant.network_solve import solve_network
 from raffinate.plant.network_state import NetworkState
-from raffinate.plant.network_trials import Trials, asked_impurities, begun
+from raffinate.plant.network_trials import asked_impurities
 from raffinate.plant.optimise_setting import AT_END, Setting
 
 if TYPE_CHECKING:
@@ -31,17 +37,8 @@ Array = NDArray[np.float64]
 WIDEST = 1.25
 """How far a flow may be turned either way where no range is given, as a factor; a choice."""
 
-ACCURACY = 1e-8
-"""Change of the relative cost at which the search ends, [-]."""
-
-MOST_ITERATIONS = 60
-"""Iterations after which a search is given up."""
-
-KEPT = 1e-6
-"""Decades, or shares, by which a limit may be missed."""
-
-REFUSED = 10.0
-"""Added to the relative cost where no plant is found, so that a stride is cut."""
+SAME = 1e-5
+"""Decades by which an impurity may differ when the optimum is solved from nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,6 +49,7 @@ class NetworkOptimum:
         network: The plant at its optimum, its flows written in it.
         state: Its steady state, balanced.
         account: Its account at the prices.
+        point: The same with its derivatives.
         objective: Outcome that was made small.
         before, value: Objective at the start and at the optimum, SI.
         settings: The flows that were free.
@@ -62,6 +60,7 @@ class NetworkOptimum:
     network: Network
     state: NetworkState
     account: NetworkAccount
+    point: NetworkPoint
     objective: str
     before: float
     value: float
@@ -86,6 +85,7 @@ class NetworkOptimum:
             "objective_value": self.value,
             "purity": {name: each.purity for name, each in self.state.products.items()},
             "recovery": {name: each.recovery for name, each in self.state.products.items()},
+            "reo_held_kg": self.account.held.oxide_mass,
             "levers": [each.to_dict() for each in self.settings],
             "binding": list(self.binding),
             "account": self.account.to_dict(),
@@ -93,6 +93,23 @@ class NetworkOptimum:
             "evaluations": self.evaluations,
             "warnings": list(self.state.warnings),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkTask:
+    """What is asked of an optimiser of a plant of many circuits.
+
+    Attributes:
+        kept: What is kept.
+        ends: Least and greatest ln of each free flow over where it begins, (flow, 2), [-].
+        objective: Outcome to be made small.
+        begin: The plant as it begins, its flows written in it.
+    """
+
+    kept: tuple[Kept, ...]
+    ends: Array
+    objective: str
+    begin: NetworkPoint
 
 
 def optimise_network(
@@ -120,146 +137,139 @@ def optimise_network(
     Raises:
         SpecificationError: Nothing keeps all limits, or no cost can be counted.
         ConvergenceError: The search did not settle.
+        BalanceError: The optimum, solved from nothing, is another plant.
+    """
+    task = network_task(
+        network, prices, purities=purities, free=free, limits=limits, objective=objective
+    )
+    return checked(optimised_network(task, task.begin, advance))
+
+
+def network_task(
+    network: Network,
+    prices: Prices,
+    *,
+    purities: Mapping[str, float] | None = None,
+    free: Mapping[str, tuple[float, float]] | None = None,
+    limits: Mapping[str, tuple[float, float]] | None = None,
+    objective: str = COST,
+) -> NetworkTask:
+    """Return what is asked, with the plant solved where it begins; as `optimise_network`.
+
+    Raises:
+        SpecificationError: An argument cannot be, or no cost can be counted.
+        ConvergenceError: The plant has no steady state.
     """
     wanted = {name: product.purity_limit for name, product in network.products.items()}
     asked = asked_impurities(network, wanted | dict(purities or {}))
-    trials = begun(network, None if free is None else tuple(free), prices)
-    first = trials.look(np.zeros(len(trials.names)))
-    first.value(objective)
-    kept = [(name, -np.inf, high) for name, high in asked.items()]
-    kept += [(name, low, high) for name, (low, high) in (limits or {}).items()]
-    for name, _, _ in kept:
-        first.value(name)
-    ends = _ends(trials, free)
-    before = first.value(objective)
-    solution = _searched(trials, kept, ends, objective, before, advance)
-    return _told(trials, solution, kept, ends, objective, before, prices)
+    state = solve_network(network)
+    written = at_state(network, state)
+    coordinates = coordinates_of(written, None if free is None else tuple(free))
+    point = described(written, state, coordinates, prices)
+    kept = [Kept(name=name, low=-np.inf, high=high) for name, high in asked.items()]
+    kept += [Kept(name=name, low=a, high=b) for name, (a, b) in (limits or {}).items()]
+    for name in (objective, *(each.name for each in kept)):
+        point.place(name)
+    return NetworkTask(kept=tuple(kept), ends=_ends(point, free), objective=objective, begin=point)
 
 
-def _ends(trials: Trials, free: Mapping[str, tuple[float, float]] | None) -> list[Any]:
+def _ends(point: NetworkPoint, free: Mapping[str, tuple[float, float]] | None) -> Array:
+    coordinates = point.coordinates
     if free is None:
         far = float(np.log(WIDEST))
-        return [(-far, far)] * len(trials.names)
+        return np.tile([-far, far], (len(coordinates.flows), 1))
     found = []
-    for name, begin in zip(trials.names, trials.begin.tolist(), strict=True):
+    for name, begin in zip(coordinates.flows, coordinates.begin.tolist(), strict=True):
         low, high = free[name]
         if not 0.0 < low < high:
             raise SpecificationError(
                 f"its range is {low:g} to {high:g}.", where=name, allowed="above 0, low to high"
             )
-        found.append((float(np.log(low / begin)), float(np.log(high / begin))))
-    return found
+        found.append([float(np.log(low / begin)), float(np.log(high / begin))])
+    return np.array(found)
 
 
-def _searched(
-    trials: Trials,
-    kept: list[tuple[str, float, float]],
-    ends: list[Any],
-    objective: str,
-    before: float,
-    advance: Callable[[], None],
-) -> Array:
-    from scipy.optimize import minimize
-
-    names, scale = [name for name, _, _ in kept], max(abs(before), 1e-300)
-    low, high = (np.array([each[k] for each in kept]) for k in (1, 2))
-    below, above = np.isfinite(low), np.isfinite(high)
-
-    def cost(turned: Array) -> float:
-        advance()
-        found = trials.look(turned)
-        return found.value(objective) / scale + (REFUSED if trials.failed else 0.0)
-
-    def slope(turned: Array) -> Array:
-        row: Array = trials.rows(trials.look(turned), [objective])[0] / scale
-        return row
-
-    def margins(turned: Array) -> Array:
-        found = trials.look(turned)
-        values = np.array([found.value(name) for name in names])
-        return np.concatenate([(values - low)[below], (high - values)[above]])
-
-    def margin_slopes(turned: Array) -> Array:
-        rows = trials.rows(trials.look(turned), names)
-        return np.concatenate([rows[below], -rows[above]])
-
-    start = np.array([min(max(0.0, a), b) for a, b in ends])
-    result = minimize(
-        cost,
-        start,
-        jac=slope,
-        method="SLSQP",
-        bounds=ends,
-        constraints=[{"type": "ineq", "fun": margins, "jac": margin_slopes}],
-        options={"ftol": ACCURACY, "maxiter": MOST_ITERATIONS},
-    )
-    solution = np.asarray(result.x, dtype=np.float64)
-    trials.look(solution)
-    missed = margins(solution)
-    if trials.failed or float(missed.min()) < -KEPT:
-        raise _infeasible(trials, solution, kept)
-    if not result.success:
-        raise ConvergenceError(
-            f"the search stopped after {result.nit} iterations: {result.message}.",
-            where="optimise",
-            mend="Free fewer flows, or give narrower ranges.",
-        )
-    return solution
-
-
-def _infeasible(
-    trials: Trials, nearest: Array, kept: list[tuple[str, float, float]]
-) -> SpecificationError:
-    found = trials.look(nearest)
-    told = [f"{name} {found.value(name):.5g}" for name, _, _ in kept]
-    return SpecificationError(
-        f"no flows within their ranges keep all limits; the nearest has {', '.join(told)}. "
-        f"{trials.refusal}".rstrip(),
-        where="optimise",
-        allowed="; ".join(f"{name} {a:.5g} to {b:.5g}" for name, a, b in kept),
-        mend="Widen the ranges of the flows, ask for less purity, or add stages.",
-    )
-
-
-def _told(
-    trials: Trials,
-    solution: Array,
-    kept: list[tuple[str, float, float]],
-    ends: list[Any],
-    objective: str,
-    before: float,
-    prices: Prices,
+def optimised_network(
+    task: NetworkTask, begin: NetworkPoint, advance: Callable[[], None] = lambda: None
 ) -> NetworkOptimum:
-    found = trials.look(solution)
-    slopes = trials.rows(found, [objective])[0] / (trials.begin * np.exp(solution))
+    """Return the optimum found from a plant at rest, its stages kept.
+
+    Args:
+        task: What is asked.
+        begin: Where to begin.
+        advance: Called at every steady state.
+
+    Raises:
+        SpecificationError: Nothing keeps all limits.
+        ConvergenceError: The search did not settle.
+    """
+    search = Search(
+        point=begin, kept=task.kept, ends=task.ends, objective=task.objective, advance=advance
+    )
+    return _told(task, searched(search), search.count)
+
+
+def _told(task: NetworkTask, found: NetworkPoint, evaluations: int) -> NetworkOptimum:
+    coordinates = found.coordinates
+    logs, begin = found.logs, coordinates.begin
+    slopes = found.slopes[found.place(task.objective)] / (begin * np.exp(logs))
     settings = tuple(
         Setting(
             name=name,
-            low=begin * float(np.exp(low)),
-            high=begin * float(np.exp(high)),
-            before=begin,
-            value=begin * float(np.exp(turned)),
+            low=first * float(np.exp(low)),
+            high=first * float(np.exp(high)),
+            before=first,
+            value=first * float(np.exp(turned)),
             slope=float(slope),
             at_end=min(turned - low, high - turned) < AT_END * (high - low),
         )
-        for name, begin, turned, slope, (low, high) in zip(
-            trials.names, trials.begin.tolist(), solution.tolist(), slopes, ends, strict=True
+        for name, first, turned, slope, (low, high) in zip(
+            coordinates.flows,
+            begin.tolist(),
+            logs.tolist(),
+            slopes,
+            task.ends.tolist(),
+            strict=True,
         )
     )
     binding = [each.name for each in settings if each.at_end]
-    for name, low, high in kept:
-        value = found.value(name)
-        if min(abs(value - low), abs(high - value)) < AT_END:
-            binding.append(name)
-    account = account_of(trials.made, trials.state, prices)
+    binding += [each.name for each in task.kept if each.is_at_end(found.value(each.name))]
     return NetworkOptimum(
-        network=trials.made,
-        state=trials.state,
-        account=account,
-        objective=objective,
-        before=before,
-        value=found.value(objective),
+        network=found.network,
+        state=found.state,
+        account=account_of(found.network, found.state, found.prices),
+        point=found,
+        objective=task.objective,
+        before=task.begin.value(task.objective),
+        value=found.value(task.objective),
         settings=settings,
         binding=tuple(binding),
-        evaluations=trials.count,
+        evaluations=evaluations,
     )
+
+
+def checked(found: NetworkOptimum) -> NetworkOptimum:
+    """Return an optimum with its state solved from nothing, at its flows.
+
+    Raises:
+        BalanceError: It is another plant then, does not balance, or holds other than the account.
+    """
+    state = solve_network(found.network)
+    for name, product in state.products.items():
+        told = found.point.value(f"{IMPURITY}{name}")
+        if not abs(float(np.log10(1.0 - product.purity)) - told) <= SAME:
+            raise BalanceError(
+                f"{name} is {product.purity:.7%} when its flows are solved from nothing, "
+                f"{1.0 - 10.0**told:.7%} at the optimum.",
+                where="optimise",
+                allowed=f"{SAME:.0e} decades of impurity",
+                mend="This is a defect of the optimiser; please report it.",
+            )
+    held, told = found.account.held.oxide_mass, found.point.value(REO_HELD)
+    if not abs(held - told) <= SAME * held:
+        raise BalanceError(
+            f"{held:.8g} kg of oxide are held and {told:.8g} kg were differentiated.",
+            where="optimise",
+            mend="This is a defect of the optimiser; please report it.",
+        )
+    return replace(found, state=state)

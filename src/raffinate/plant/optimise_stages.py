@@ -65,6 +65,11 @@ class StageSearch:
     best: Optimum
     trials: tuple[StageTrial, ...]
 
+    @property
+    def stages(self) -> dict[str, int]:
+        """Stages of the best plant by section."""
+        return self.best.stages
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: the best plant, and every trial."""
         return {

@@ -13,9 +13,15 @@ from raffinate.plant.economics_prices import Prices
 from raffinate.plant.gradients_outcomes import REO_HELD
 from raffinate.plant.model import Plant
 from raffinate.plant.network import Network
-from raffinate.plant.network_levers import at_state, lever_values
-from raffinate.plant.network_optimise import WIDEST, NetworkOptimum, optimise_network
-from raffinate.plant.network_solve import solve_network
+from raffinate.plant.network_levers import lever_values
+from raffinate.plant.network_optimise import (
+    NetworkOptimum,
+    NetworkTask,
+    checked,
+    network_task,
+    optimised_network,
+)
+from raffinate.plant.network_optimise_search import Kept
 from raffinate.plant.optimise import Optimum, Task, optimise_task, optimised
 from raffinate.plant.optimise_levers import Limit
 from raffinate.units import HOUR
@@ -181,55 +187,55 @@ def network_front(
     network: Network,
     prices: Prices,
     *,
+    against: str = "purity",
     points: int = 6,
     decades: float = 1.0,
     purities: Mapping[str, float] | None = None,
     free: Mapping[str, tuple[float, float]] | None = None,
     told: Callable[[], None] | None = None,
 ) -> ParetoFront:
-    """Return the least cost of a plant of many circuits at each of several purities.
+    """Return the least cost of a plant of many circuits at each of several purities or inventories.
 
     Args:
         network: The plant.
         prices: Of the account.
+        against: "purity", of all products together, or "inventory", in all circuits together.
         points: How many plants.
-        decades: How far the impurities of all products go below what is asked, [-].
+        decades: Of purity: how far the impurities of all products go below what is asked, [-].
         purities: Least purity by product, [-]; those left out are the limits of the products.
         free: Ranges of flows, as of `optimise_network`.
         told: Called as each plant is found.
 
     Raises:
-        SpecificationError: Fewer than two points, or nothing keeps the limits.
+        SpecificationError: No such axis, fewer than two points, or nothing keeps the limits.
     """
-    _check("purity", points, decades)
-    if any(circuit.flows is None for circuit in network.circuits if circuit.cut is not None):
-        network = at_state(network, solve_network(network))
-    limits = {name: product.purity_limit for name, product in network.products.items()}
-    asked = limits | dict(purities or {})
-    ranges = free or {
-        name: (value / WIDEST, value * WIDEST) for name, value in lever_values(network).items()
-    }
+    _check(against, points, decades)
+    task = network_task(network, prices, purities=purities, free=free)
+    if against == "purity":
+        tasks = _purer_networks(task, np.linspace(0.0, decades, points))
+    else:
+        tasks = _leaner_networks(task, points)
     found: list[ParetoPoint] = []
     left_out: list[str] = []
-    for margin in np.linspace(0.0, decades, points).tolist():
+    begin = task.begin
+    for value, each in tasks:
         try:
-            optimum = optimise_network(
-                network, prices, purities=_purified(asked, margin), free=ranges
-            )
+            optimum = checked(optimised_network(each, begin))
         except (SpecificationError, ConvergenceError) as error:
-            left_out.append(f"{AXES['purity']} {margin:.4g}: {error.what}")
+            left_out.append(f"{AXES[AGAINST[against]]} {value:.4g}: {error.what}")
             continue
-        network = optimum.network
-        found.append(ParetoPoint(other=margin, cost=optimum.value, optimum=optimum))
+        begin = optimum.point
+        other = value if against == "purity" else optimum.account.held.oxide_mass
+        found.append(ParetoPoint(other=other, cost=optimum.value, optimum=optimum))
         if told:
             told()
     if not found:
         raise SpecificationError(left_out[0], where="pareto front")
     return ParetoFront(
         plant_name=network.name,
-        against="purity",
+        against=AGAINST[against],
         currency=prices.currency,
-        points=_unbeaten(found, better=1.0),
+        points=_unbeaten(found, better=1.0 if against == "purity" else -1.0),
         left_out=tuple(left_out),
     )
 
@@ -281,6 +287,27 @@ def _leaner(task: Task, points: int) -> list[tuple[float, Task]]:
                 ),
             ),
         )
+        for bound in bounds
+    ]
+
+
+def _purer_networks(task: NetworkTask, margins: np.ndarray) -> list[tuple[float, NetworkTask]]:
+    return [
+        (
+            margin,
+            replace(task, kept=tuple(replace(each, high=each.high - margin) for each in task.kept)),
+        )
+        for margin in margins.tolist()
+    ]
+
+
+def _leaner_networks(task: NetworkTask, points: int) -> list[tuple[float, NetworkTask]]:
+    """Return tasks bound between the oxide held by the cheapest plant and the least there is."""
+    most = optimised_network(task, task.begin)
+    least = optimised_network(replace(task, objective=REO_HELD), most.point)
+    bounds = np.linspace(most.point.value(REO_HELD), least.value, points).tolist()
+    return [
+        (bound, replace(task, kept=(*task.kept, Kept(name=REO_HELD, low=-np.inf, high=bound))))
         for bound in bounds
     ]
 

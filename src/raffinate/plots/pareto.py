@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from raffinate.plant.gradients import Gradients
+    from raffinate.plant.network_stages import NetworkStageSearch
     from raffinate.plant.optimise_stages import StageSearch
     from raffinate.plant.pareto import ParetoFront
 
@@ -54,7 +56,7 @@ def save_tornado(found: Gradients, outcome: str, path: Path, count: int = 15) ->
     save_picture(tornado_figure(found, outcome, count), path)
 
 
-def save_stages(search: StageSearch, path: Path) -> None:
+def save_stages(search: StageSearch | NetworkStageSearch, path: Path) -> None:
     """Draw the trials of a search over stages and write it by the ending of `path`.
 
     Raises:
@@ -129,29 +131,29 @@ def _step_text(name: str, step: float, found: Gradients) -> str:
     return f"{name}  +1 %" if abs(relative - 0.01) < 1e-9 else f"{name}  +{step:g}"
 
 
-def stages_figure(search: StageSearch) -> Figure:
+def stages_figure(search: StageSearch | NetworkStageSearch) -> Figure:
     """Return the objective of every choice of stages, in the order of trial, the best marked."""
     with drawing():
         figure = new_figure(*PANEL)
         axes = figure.subplots()
-        done = [(k + 1, each) for k, each in enumerate(search.trials) if each.value is not None]
-        axes.plot(
-            [k for k, _ in done],
-            [each.value for _, each in done if each.value is not None],
-            color=LEVER_COLOURS[3],
-            marker="o",
-            markersize=3.5,
-            linewidth=0.8,
-        )
-        best = min(done, key=lambda pair: pair[1].value or 0.0)
-        axes.plot(best[0], best[1].value or 0.0, "o", color=LEVER_COLOURS[1], markersize=8)
-        text = " + ".join(str(count) for count in best[1].stages)
-        axes.annotate(
-            f"{text} stages",
-            (best[0], best[1].value or 0.0),
-            xytext=(0, 12),
-            textcoords="offset points",
-            ha="center",
+        done = [
+            (k + 1, each.value) for k, each in enumerate(search.trials) if each.value is not None
+        ]
+        trials, values = [k for k, _ in done], [value for _, value in done]
+        axes.plot(trials, values, "o", color=LEVER_COLOURS[3], markersize=3.5)
+        least = list(accumulate(values, min))
+        axes.plot(trials, least, color=LEVER_COLOURS[1], linewidth=1.2, drawstyle="steps-post")
+        best = min(done, key=lambda pair: pair[1])
+        axes.plot(*best, "o", color=LEVER_COLOURS[1], markersize=8)
+        # Few trials late in a search are dear, so this corner is nearly free.
+        axes.text(
+            0.98,
+            0.97,
+            _best_stages(search),
+            transform=axes.transAxes,
+            ha="right",
+            va="top",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 2.0},
         )
         optimum = search.best
         axes.set_xlabel("trial")
@@ -162,5 +164,15 @@ def stages_figure(search: StageSearch) -> Figure:
         )
         axes.margins(y=0.2)
         clean(axes)
-        axes.set_title(f"{optimum.plant.name}: search over stages", fontsize=10.5, loc="left")
+        name = optimum.account.plant_name
+        axes.set_title(f"{name}: search over stages", fontsize=10.5, loc="left")
     return figure
+
+
+def _best_stages(search: StageSearch | NetworkStageSearch) -> str:
+    """Return the stages of the best plant, a line for each circuit of many."""
+    counts: dict[str, list[str]] = {}
+    for name, count in search.stages.items():
+        counts.setdefault(name.rpartition(".")[0], []).append(str(count))
+    lines = [f"{circuit} {' + '.join(own)}".strip() for circuit, own in counts.items()]
+    return "\n".join([*lines[:-1], f"{lines[-1]} stages"])

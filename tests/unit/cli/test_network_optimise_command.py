@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from raffinate.cli import cost, optimise, probability, sensitivity
 from raffinate.cli.network import solve_network_command
+from raffinate.cli.network_optimise import stage_ranges
+from raffinate.plant.network_file import load_network
 
 app = typer.Typer()
 optimise.register(app)
@@ -128,11 +130,55 @@ def test_what_more_purity_costs_a_network_is_a_front(files):
     assert "first.organic_per_feed" in rows
 
 
+@pytest.mark.slow
+def test_what_less_metal_in_a_network_costs_is_a_front_with_a_picture(files):
+    plant, prices, folder = files
+    picture = folder / "front.png"
+    asked = ["optimise", plant, "--prices", prices, "--pareto", "inventory", "--points", "2"]
+    asked += ["--spec", "nd_purity=0.8", "--free", "first.organic_per_feed=1.8..2.4"]
+    asked += ["--free", "second.organic_per_feed=3.5..5"]
+    result = runner.invoke(app, [*asked, "-o", str(picture)])
+    assert result.exit_code == 0, result.output
+    assert "oxide in the plant, kg" in result.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_cheapest_stages_of_a_network_are_printed_written_and_drawn(files):
+    plant, prices, folder = files
+    trials, picture = folder / "trials.csv", folder / "stages.svg"
+    asked = ["optimise", plant, "--prices", prices, "--spec", "nd_purity=0.8"]
+    asked += ["--free", "first.organic_per_feed=1.8..2.4", "--stages", "first.strip=3..4"]
+    result = runner.invoke(app, [*asked, "-o", str(trials)])
+    assert result.exit_code == 0, result.output
+    assert "no neighbour is cheaper" in result.stdout
+    assert "first.strip" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    rows = pd.read_csv(trials)
+    assert set(rows["first.strip"]) == {3, 4}
+    assert set(rows["second.strip"]) == {4}
+    result = runner.invoke(app, [*asked, "-o", str(picture), "--json"])
+    told = json.loads(result.stdout)
+    assert told["stages"]["first.strip"]["value"] in (3, 4)
+    assert told["objective_value"] == pytest.approx(rows["cost"].min(), rel=1e-9)
+    assert "<svg" in picture.read_text(encoding="utf-8")
+
+
+def test_all_stages_of_a_network_have_their_usual_ranges_unless_named(files):
+    network = load_network(files[0])
+    found = stage_ranges(["all", "first.strip=3..5"], network)
+    assert found["first.strip"] == (3, 5)
+    assert found["second.strip"] == (2, 8)
+    assert stage_ranges(["first.strip=3..5"], network) == {"first.strip": (3, 5)}
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (["--stages", "extraction=4..5"], "many circuits"),
-        (["--pareto", "inventory"], "many circuits"),
+        (["--stages", "extraction=4..5"], "no section"),
+        (["--stages", "first.strip"], "is no range"),
+        (["--stages", "all", "--pareto", "inventory"], "exclude each other"),
+        (["--pareto", "beauty"], "not traded"),
         (["--pareto", "purity", "--points", "1"], "2 points or more"),
         (["--free", "third.organic_per_feed=1..2"], "no flow"),
         (["--spec", "dy_purity=0.9"], "no purity"),
