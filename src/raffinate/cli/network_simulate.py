@@ -105,7 +105,7 @@ def _moved(
 
         start = read_network_state(from_state, network, nominal)
     rows = hours * HOUR / (interval_min * MINUTE) if interval_min > 0.0 else 1.0
-    total = math.ceil(rows) if math.isfinite(rows) else None
+    total = math.ceil(rows) + len(network.circuits) if math.isfinite(rows) else None
     with progress(f"Simulating {hours:g} h", total) as advance:
         from raffinate.plant.network_simulate import simulate_network
 

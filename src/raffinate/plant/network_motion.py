@@ -140,7 +140,7 @@ class NetworkMotion:
         )
 
     def prepare(self, advance: Callable[[str], None] = lambda unit: None) -> None:
-        """Compile what moves the circuits, side by side; else the first steps would, in turn.
+        """Make ready what moves the circuits, side by side: a first process compiles for minutes.
 
         Args:
             advance: Called with the name of each circuit that is ready.

@@ -17,7 +17,7 @@ from raffinate.cascade.bank import FeedRamp, Streams, Unknowns, Vessels, no_spec
 from raffinate.cascade.boundary import Boundary, total_held
 from raffinate.cascade.dynamic import Motion, Span, begin, integrate
 from raffinate.cascade.dynamic_cells import settled
-from raffinate.cascade.equations import Problem, extractant_of
+from raffinate.cascade.equations import Problem
 from raffinate.chemistry.exchange import FLOOR
 from raffinate.chemistry.stage_chemistry import Parameters, StageChemistry
 from raffinate.errors import ConvergenceError
@@ -133,7 +133,7 @@ class CircuitMotion:
             motion=motion,
             stuck=state.loop.concentration * self.organic_volume,
             leaving=np.array([made[name].flow for name in unit.outlets]),
-            extractant=np.asarray(extractant_of(bank)),
+            extractant=_extractant(bank),
         )
 
     def _problem(self, streams: Streams) -> Problem:
@@ -204,7 +204,7 @@ class CircuitMotion:
         begun_motion = self._scaled(moment, streams)
         motion, crossed, steps = self._moved(streams, begun_motion, duration, tolerance)
         rates = jax.tree.map(lambda amount: np.asarray(amount) / duration, crossed)
-        leaving, extractant = _leaving(entry, circuit), np.asarray(extractant_of(streams))
+        leaving, extractant = _leaving(entry, circuit), _extractant(streams)
         after = CircuitMoment(motion, stuck, leaving, extractant)
         return self._described(unit, moment, after, rates, entry, circuit, steps)
 
@@ -282,7 +282,7 @@ class CircuitMotion:
 
     def _scaled(self, moment: CircuitMoment, streams: Streams) -> Motion:
         """Return the motion with its organic unknowns as fractions of what extractant is now."""
-        motion, ratio = moment.motion, float(moment.extractant) / float(extractant_of(streams))
+        motion, ratio = moment.motion, float(moment.extractant) / float(_extractant(streams))
         if ratio == 1.0:
             return motion
         count = self.chemistry.unknown_count
@@ -413,3 +413,8 @@ def _leaving(entry: CircuitEntry, circuit: Circuit) -> Array:
     """Return the flow of every outlet, (outlet,), [m³/s]."""
     drawn = [section.draw_flow for section in circuit.sections if section.draw]
     return np.array([entry.whole.flow + _bought(entry, circuit) - sum(drawn), *drawn])
+
+
+def _extractant(streams: Streams) -> Array:
+    """Return what the organic unknowns of a bank are fractions of, [mol/m³]."""
+    return np.asarray(np.asarray(streams.organic_inlet)[-1])

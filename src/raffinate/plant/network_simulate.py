@@ -125,7 +125,7 @@ def simulate_network(
     nominal: NetworkState | None = None,
     interval: float = 600.0,
     tolerance: float = 1e-3,
-    progress: Callable[[], None] = lambda: None,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> NetworkTrajectory:
     """Move a plant of many circuits in time at its nominal flows, with events.
 
@@ -137,7 +137,7 @@ def simulate_network(
         nominal: The network at rest, if it is solved already.
         interval: Time between the rows of the result, [s].
         tolerance: Relative error per step; also absolute in mol/m³. A state keeps its own.
-        progress: Called after each row.
+        progress: Called with a word on each circuit that is made ready, then on each row.
 
     Raises:
         SpecificationError: A duration or interval that is not positive, a state of another
@@ -151,6 +151,7 @@ def simulate_network(
     nominal = nominal or solve_network(network)
     network = at_state(network, nominal)
     motion, first = _begun(network, nominal, events, start, tolerance)
+    motion.prepare(lambda name: progress(f"{name} made ready"))
     last = first + duration
     rows = np.append(np.arange(first, last, interval), last)
     table = _Table(network, rows)
@@ -164,7 +165,7 @@ def simulate_network(
         )
         before = changed
         for _ in range(table.take(done)):
-            progress()
+            progress(f"at {motion.time / 3600.0:.0f} h")
     return _trajectory(network, motion, free, table, changed, tuple(events))
 
 
