@@ -224,11 +224,15 @@ def solve_for_purities(
     border = jnp.concatenate([result.unknowns.border[:elements], jnp.zeros(len(wanted))])
     unknowns = Unknowns(result.unknowns.stage, border)
     done, stride, iterations = 0.0, FIRST_STRIDE, 0
-    if is_reducible(chemistry, problem):
+    active = _is_plain(problem) and is_exchange(chemistry)
+    if active or is_reducible(chemistry, problem):
         aimed = aim_at_purities(chemistry, problem, specification, result)
         iterations += aimed.iterations
         if aimed.unknowns is not None:
             unknowns, done = aimed.unknowns, 1.0
+        elif active:
+            # A walk on the full equations takes minutes here and hardly ever leads further.
+            raise out_of_reach(chemistry, circuit, result, aimed.reached)
     while done < 1.0:
         advance(f"flows for the purities, {done:.0%} of the way")
         here = min(1.0, done + stride)
@@ -249,6 +253,8 @@ def solve_for_purities(
     settled = Unknowns(unknowns.stage, unknowns.border[:elements])
     if is_reducible(chemistry, problem):
         result = solve_reduced(chemistry, problem, settled)
+    elif active:
+        result = _with_activities(chemistry, problem, settled)
     else:
         result = _newton(chemistry, problem, settled)
     if not float(result.norm) <= TOLERANCE:

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from raffinate.cascade.bank import Specification, Unknowns, adjusted
 from raffinate.cascade.equations import Problem
 from raffinate.cascade.steady import SteadyResult
+from raffinate.cascade.steady_activity import solve_exchange_from_given
 from raffinate.cascade.steady_reduced import solve_from_given
 from raffinate.chemistry.exchange import AcidicExchange
+from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.numerics.jax_setup import given, jax, jnp
 
 Array = NDArray[np.float64]
@@ -53,10 +55,12 @@ class Aimed:
     Attributes:
         unknowns: The state with its free variables; None if the search led nowhere.
         iterations: Newton iterations of all trials.
+        reached: log₁₀ of the impurities there, (spec,), [-].
     """
 
     unknowns: Unknowns | None
     iterations: int
+    reached: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +81,7 @@ _Tried = Callable[[Array, Unknowns], _Trial]
 
 
 def aim_at_purities(
-    chemistry: AcidicExchange,
+    chemistry: StageChemistry,
     problem: Problem,
     specification: Specification,
     result: SteadyResult,
@@ -85,7 +89,7 @@ def aim_at_purities(
     """Return the state at flows that meet the purities.
 
     Args:
-        chemistry: Equations of one contact.
+        chemistry: Equations of one contact: simple exchange, or exchange with activities.
         problem: The bank at the first flows.
         specification: Purities wanted and flows freed.
         result: Its steady state at the first flows.
@@ -97,7 +101,7 @@ def aim_at_purities(
         streams = jax.tree.map(
             np.asarray, _adjusted_at_once(problem.streams, specification, given(free))
         )
-        found = solve_from_given(chemistry, problem._replace(streams=streams), start, SOLVED)
+        found = _solved(chemistry, problem._replace(streams=streams), start)
         solved = float(found.norm) <= SOLVED
         miss = log_impurity(specification, found.unknowns, elements) - wanted
         miss = miss if solved else np.full_like(wanted, np.nan)
@@ -117,7 +121,8 @@ def aim_at_purities(
     for _ in range(TRIALS):
         if here.distance <= CLOSE:
             border = jnp.concatenate([jnp.asarray(here.unknowns.border), jnp.asarray(here.free)])
-            return Aimed(unknowns=Unknowns(here.unknowns.stage, border), iterations=iterations)
+            unknowns = Unknowns(here.unknowns.stage, border)
+            return Aimed(unknowns=unknowns, iterations=iterations, reached=here.miss + wanted)
         if answer is None:
             answer, taken = _slopes(tried, here)
             iterations += taken
@@ -136,7 +141,13 @@ def aim_at_purities(
         answer = answer + np.outer(off - answer @ moved, moved) / (moved @ moved)
         answer = answer if served else None
         here = better
-    return Aimed(unknowns=None, iterations=iterations)
+    return Aimed(unknowns=None, iterations=iterations, reached=here.miss + wanted)
+
+
+def _solved(chemistry: StageChemistry, problem: Problem, start: Unknowns) -> SteadyResult:
+    if isinstance(chemistry, AcidicExchange):
+        return solve_from_given(chemistry, problem, start, SOLVED)
+    return solve_exchange_from_given(chemistry, problem, start, SOLVED)
 
 
 def _slopes(tried: _Tried, here: _Trial) -> tuple[Array, int]:

@@ -10,6 +10,7 @@ from raffinate.chemistry.stage_chemistry import StageChemistry
 from raffinate.errors import ConvergenceError
 from raffinate.plant.model import Circuit
 from raffinate.plant.strip_acid import acid_need
+from raffinate.units import HOUR
 
 Array = NDArray[np.float64]
 
@@ -64,8 +65,32 @@ def out_of_reach(
 
 
 def purity_mend(circuit: Circuit) -> str:
-    """Return what brings purities within reach: more acid if that is scarce, or more stages."""
-    return acid_mend(circuit) or "Ask for less purity, or give the plant more stages."
+    """Return what brings purities within reach: acid that is scarce or too much, or more stages."""
+    return (
+        acid_mend(circuit)
+        or scrub_mend(circuit)
+        or "Ask for less purity, or give the plant more stages."
+    )
+
+
+def scrub_mend(circuit: Circuit) -> str:
+    """Return what is to be done if the scrub undoes all extraction; empty if it does not.
+
+    A volume of strip liquor that goes on as scrub takes back as much as its acid did in the strip,
+    whatever metal it took up there.
+    """
+    need, last = acid_need(circuit), circuit.sections[-1]
+    if need is None or not last.draw or last.aqueous is not need.acid:
+        return ""
+    scrub = (need.acid.flow - last.draw_flow) * need.acid.proton
+    if scrub < need.needed:
+        return ""
+    return (
+        f"The scrub takes back {scrub * HOUR:.4g} mol/h of charge and the organic carries "
+        f"{need.needed * HOUR:.4g} mol/h: nothing reaches the strip. Give less acid, 1 volume for "
+        f"{need.most_organic:.4g} of organic, now for "
+        f"{circuit.organic_flow / need.acid.flow:.4g}."
+    )
 
 
 def acid_mend(circuit: Circuit) -> str:
