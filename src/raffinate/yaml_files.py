@@ -64,6 +64,12 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def _construct_unique(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
     for place, (key, (position, _)) in enumerate(zip(keys, node.value, strict=True)):
+        if isinstance(key, bool):
+            raise yaml.MarkedYAMLError(
+                problem=f"the key {position.value} is read as {str(key).lower()}: write it in "
+                f'quotes, "{position.value}"',
+                problem_mark=position.start_mark,
+            )
         if key in keys[:place]:
             raise yaml.MarkedYAMLError(
                 problem=f"key {key!r} stands twice", problem_mark=position.start_mark

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, ValidationError
 
+from raffinate.errors import DataError
 from raffinate.yaml_files import StrictEntry, first_complaint, read_yaml
 
 HEAD = "format: test/1\n"
@@ -60,3 +61,11 @@ def test_a_long_value_is_cut_short():
     found = said("names: {" + ", ".join(f"name_{n}: 1" for n in range(50)) + "}")
     assert len(found["what"]) < 90
     assert found["what"].endswith("….")
+
+
+@pytest.mark.parametrize("word", ["on", "no", "Yes", "OFF"])
+def test_a_key_that_yaml_takes_for_true_or_false_is_told(word):
+    """A splitter with outlets `on` and `back`, say."""
+    with pytest.raises(DataError, match=f'write it in quotes, "{word}"') as caught:
+        read_yaml(f"format: some/1\nfractions: {{{word}: 0.5, back: 0.5}}\n", "mine", "some/1")
+    assert "line 2" in caught.value.where
