@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from raffinate.cli.common import console, progress, table, text_writer, to_json, write_output
+from raffinate.cli.courses import course_cells, purity_course
 from raffinate.errors import SpecificationError
 from raffinate.units import HOUR, MINUTE
 
@@ -122,22 +123,13 @@ def _moved(
 
 def summarise(trajectory: NetworkTrajectory, start: str) -> dict[str, Any]:
     """Return what `raffinate simulate --json` prints; purities in fractions, times in hours."""
-    import numpy as np
-
     hours = trajectory.time / HOUR
-    lasted = np.diff(hours)
     products = {}
     for name, impurity in trajectory.impurity.items():
         limit = trajectory.network.products[name].purity_limit
-        off = impurity > 1.0 - limit
         reo = trajectory.reo_flow[name]
         products[name] = {
-            "purity_limit": limit,
-            "first_purity": float(1.0 - impurity[0]),
-            "lowest_purity": float(1.0 - impurity.max()),
-            "last_purity": float(1.0 - impurity[-1]),
-            "hours_to_off_spec": trajectory.hours_to_off_spec(name),
-            "hours_off_spec": float(lasted[off[1:]].sum()),
+            **purity_course(hours, impurity, limit),
             "first_reo_kg_per_h": float(reo[0]) * HOUR,
             "last_reo_kg_per_h": float(reo[-1]) * HOUR,
         }
@@ -174,16 +166,9 @@ def _print(terminal: Console, trajectory: NetworkTrajectory, summary: dict[str, 
         "off spec., h",
     )  # fmt: skip
     for name, product in summary["products"].items():
-        since = product["hours_to_off_spec"]
-        made.add_row(
-            name,
-            f"{100.0 * product['purity_limit']:.3f}",
-            *(f"{100.0 * product[key]:.4f}" for key in _SHOWN),
-            f"{product['last_reo_kg_per_h']:.4g}",
-            f"{since:.1f}" if math.isfinite(since) else "never",
-            f"{product['hours_off_spec']:.1f}",
-            style="" if math.isinf(since) else "red",
-        )
+        purities, off = course_cells(product)
+        style = "red" if math.isfinite(product["hours_to_off_spec"]) else ""
+        made.add_row(name, *purities, f"{product['last_reo_kg_per_h']:.4g}", *off, style=style)
     terminal.print(made)
     if trajectory.stuck:
         made = table(
@@ -205,6 +190,3 @@ def _print(terminal: Console, trajectory: NetworkTrajectory, summary: dict[str, 
         f"{trajectory.steps} steps.",
         style="dim",
     )
-
-
-_SHOWN = ("first_purity", "lowest_purity", "last_purity")

@@ -20,6 +20,7 @@ from raffinate.cli.common import (
     to_json,
     write_output,
 )
+from raffinate.cli.courses import course_cells, purity_course
 from raffinate.cli.network import is_network_file
 from raffinate.cli.network_simulate import simulate_network_command
 from raffinate.cli.options import PlantName, ResultFile, csv_option, json_option
@@ -133,22 +134,11 @@ def simulate(
 
 def summarise(trajectory: Trajectory, start: str) -> dict[str, Any]:
     """Return what `raffinate simulate --json` prints; purities in fractions, times in hours."""
-    import numpy as np
-
     hours = trajectory.time / HOUR
-    lasted = np.diff(hours)
-    products = {}
-    for name, impurity in trajectory.impurity.items():
-        limit = trajectory.purity_limit[name]
-        off = impurity > 1.0 - limit
-        products[name] = {
-            "purity_limit": limit,
-            "first_purity": float(1.0 - impurity[0]),
-            "lowest_purity": float(1.0 - impurity.max()),
-            "last_purity": float(1.0 - impurity[-1]),
-            "hours_to_off_spec": trajectory.hours_to_off_spec(name),
-            "hours_off_spec": float(lasted[off[1:]].sum()),
-        }
+    products = {
+        name: purity_course(hours, impurity, trajectory.purity_limit[name])
+        for name, impurity in trajectory.impurity.items()
+    }
     return {
         "plant": trajectory.plant_name,
         "plant_hours": float(hours[-1]),
@@ -196,15 +186,9 @@ def _print_tables(terminal: Console, trajectory: Trajectory, summary: dict[str, 
         "product", "limit", "first", "lowest", "last", "off spec. from, h", "off spec., h",
     )  # fmt: skip
     for name, product in summary["products"].items():
-        since = product["hours_to_off_spec"]
-        made.add_row(
-            name,
-            f"{100.0 * product['purity_limit']:.3f}",
-            *(f"{100.0 * product[key]:.4f}" for key in _SHOWN),
-            f"{since:.1f}" if math.isfinite(since) else "never",
-            f"{product['hours_off_spec']:.1f}",
-            style="" if math.isinf(since) else "red",
-        )
+        purities, off = course_cells(product)
+        style = "red" if math.isfinite(product["hours_to_off_spec"]) else ""
+        made.add_row(name, *purities, *off, style=style)
     terminal.print(made)
     terminal.print(
         f"Balance error {trajectory.balance_error:.1e}, {trajectory.steps} steps.", style="dim"
@@ -216,4 +200,3 @@ _BEGUN = {
     "startup": "at start-up",
     "state": "where a saved state left off",
 }
-_SHOWN = ("first_purity", "lowest_purity", "last_purity")

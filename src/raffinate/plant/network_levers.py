@@ -42,6 +42,28 @@ def lever_values(network: Network) -> dict[str, float]:
     return found
 
 
+def free_levers(network: Network, free: tuple[str, ...] | None) -> dict[str, float]:
+    """Return the flows that a search may turn.
+
+    Args:
+        network: The plant, flows written in its cuts.
+        free: By the names of `lever_values`; None for all.
+
+    Raises:
+        SpecificationError: There is no such flow.
+    """
+    known = lever_values(network)
+    for name in free or ():
+        if name not in known:
+            raise SpecificationError(
+                f"{name!r} is no flow of {network.name}.",
+                where="free flows",
+                allowed=", ".join(known),
+                mend=nearest_name(name, tuple(known)),
+            )
+    return known if free is None else {name: known[name] for name in free}
+
+
 def _own(unit: CircuitUnit) -> dict[str, float]:
     if unit.cut is not None:
         if unit.flows is None:

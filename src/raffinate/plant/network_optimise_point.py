@@ -21,7 +21,7 @@ from raffinate.plant.gradients_outcomes import REO_HELD
 from raffinate.plant.network import CircuitUnit, Network, Unit
 from raffinate.plant.network_gradients import network_derivative
 from raffinate.plant.network_gradients_layout import FLOWS, USES
-from raffinate.plant.network_levers import at_state, lever_values, with_levers
+from raffinate.plant.network_levers import at_state, free_levers, lever_values, with_levers
 from raffinate.plant.network_outcomes import cut_purities_of, network_gradients
 from raffinate.plant.network_solve import solve_network
 from raffinate.plant.network_state import NetworkState
@@ -261,23 +261,14 @@ def coordinates_of(network: Network, free: tuple[str, ...] | None) -> Coordinate
     Raises:
         SpecificationError: There is no such flow.
     """
-    known = lever_values(network)
-    for name in free or ():
-        if name not in known:
-            raise SpecificationError(
-                f"{name!r} is no flow of {network.name}.",
-                where="free flows",
-                allowed=", ".join(known),
-                mend=nearest_name(name, tuple(known)),
-            )
-    names = tuple(known) if free is None else free
+    flows = free_levers(network, free)
     return Coordinates(
-        flows=names,
-        begin=np.array([known[name] for name in names]),
+        flows=tuple(flows),
+        begin=np.array(list(flows.values())),
         cuts=tuple(
             unit.name
             for unit in network.circuits
-            if unit.cut is not None and all(f"{unit.name}.{flow}" in names for flow in FLOWS)
+            if unit.cut is not None and all(f"{unit.name}.{flow}" in flows for flow in FLOWS)
         ),
     )
 

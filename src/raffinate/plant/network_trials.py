@@ -13,7 +13,7 @@ from raffinate.plant.economics_prices import Prices
 from raffinate.plant.gradients import Gradients
 from raffinate.plant.gradients_inputs import IMPURITY
 from raffinate.plant.network import Network
-from raffinate.plant.network_levers import at_state, lever_values, with_levers
+from raffinate.plant.network_levers import at_state, free_levers, with_levers
 from raffinate.plant.network_outcomes import network_gradients
 from raffinate.plant.network_solve import solve_network
 from raffinate.plant.network_state import NetworkState
@@ -102,21 +102,12 @@ def begun(network: Network, free: tuple[str, ...] | None, prices: Prices | None)
     """
     state = solve_network(network)
     written = at_state(network, state)
-    known = lever_values(written)
-    for name in free or ():
-        if name not in known:
-            raise SpecificationError(
-                f"{name!r} is no flow of {network.name}.",
-                where="free flows",
-                allowed=", ".join(known),
-                mend=nearest_name(name, tuple(known)),
-            )
-    names = tuple(known) if free is None else free
+    flows = free_levers(written, free)
     return Trials(
         network=written,
         state=state,
-        names=names,
-        begin=np.array([known[name] for name in names]),
+        names=tuple(flows),
+        begin=np.array(list(flows.values())),
         prices=prices,
     )
 
