@@ -9,13 +9,13 @@ import pytest
 from tests.network_plants import CUTS, bent
 
 from raffinate.errors import SpecificationError
-from raffinate.plant.network_solve import _feed_streams
+from raffinate.plant.network_solve import feed_streams
 from raffinate.plant.network_theory import cut_group, theory_flows
 
 
 def first_circuit(*changes: tuple[str, str]):
     network = bent(CUTS, *changes)
-    return network.axis, network.circuits[0], _feed_streams(network)["chloride"]
+    return network.axis, network.circuits[0], feed_streams(network)["chloride"]
 
 
 def test_the_strip_liquor_that_is_not_drawn_scrubs_with_w():
